@@ -181,7 +181,8 @@ export async function statusOf(ledger: Ledger, dataset: string) {
     waitsSince: since ?? null,
     /** The next object. */
     next: next?.object ?? null,
-    paused: paused ?? null,
+    /** By a person. */
+    paused: paused === undefined || paused.isTurn ? null : paused,
     /** After an outage of AWS: until when no execution starts. */
     restsUntil: lease !== undefined && ledger.isResting(lease) ? (lease.restsUntil ?? null) : null,
     /** What was last missing in the Data Catalog; shown for a day. */

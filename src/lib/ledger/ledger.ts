@@ -62,6 +62,8 @@ export interface Pause {
   readonly reason: string;
   /** ISO 8601. */
   readonly at: string;
+  /** Maintenance takes its turn, so the pause ends by itself. */
+  readonly isTurn?: true;
 }
 
 const pauseSchema = z.object({ reason: z.string(), at: z.string() });
@@ -153,7 +155,8 @@ function settingsOf({ at, find, put, update, now, clock }: Table) {
       const turn = z.string().optional().catch(undefined);
       const found = await find({ pk: dataset, sk: 'SETTINGS' }, z.object({ paused, turn }));
       const isTurn = Date.parse(found?.turn ?? '') > Date.parse(now());
-      return found?.paused ?? (isTurn ? { reason: 'maintenance takes its turn', at: now() } : undefined);
+      const turned = { reason: 'maintenance takes its turn', at: now(), isTurn: true } as const;
+      return found?.paused ?? (isTurn ? turned : undefined);
     },
 
     /**

@@ -2,7 +2,7 @@
  * The maintenance of a table: old states of it expire, objects that nothing names any more are removed, and small ones are gathered. Every
  * part can be interrupted at any point, and the next run continues.
  */
-import { datasetsOfTable, tableOf } from '../../contract/contract.ts';
+import { datasetsOfTable } from '../../contract/contract.ts';
 import { contractOf, formatOf } from '../batch/deps.ts';
 import { readPlan } from '../batch/manifest.ts';
 import { lastClosed, requireNothingLost } from '../batch/restored.ts';
@@ -28,12 +28,15 @@ export async function maintain(
   dataset: string,
   { isDryRun = false }: { isDryRun?: boolean } = {},
 ): Promise<Maintained | null> {
-  const name = tableOf(contractOf(deps, dataset));
-  const sharing = datasetsOfTable(deps.contracts, name);
-  for (const each of sharing) await requireNothingLost(deps, each);
+  contractOf(deps, dataset);
+  await requireNothingLost(deps, dataset);
   const latest = await lastClosed(deps, dataset);
   if (!latest) return null;
   const plan = await readPlan(deps, { dataset, ...latest });
+  // Until the dataset has published into another table, it shares the one that its contract named earlier.
+  const others = datasetsOfTable(deps.contracts, plan.table).filter((each) => each !== dataset);
+  for (const each of others) await requireNothingLost(deps, each);
+  const sharing = [dataset, ...others];
   const work: Maintaining = {
     dataset,
     sharing,

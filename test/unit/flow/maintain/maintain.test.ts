@@ -76,6 +76,26 @@ test('old states expire, and what only they named is removed a day later at the 
   expect(await run(world)).toMatchObject({ snapshots: 0, orphans: 0 });
 });
 
+test('what another dataset of the table wants to keep stays, also when the contract names another table by now', async () => {
+  const world = await aged();
+  const snapshots = async () => (await tableOf(world)).snapshots?.length ?? 0;
+  const before = await snapshots();
+  const result = await world.call('maintain', (deps) => {
+    const contract = deps.contracts.get(dataset);
+    if (contract === undefined) throw new Error('no contract');
+    const { format } = world;
+    const maintenance = { ...maintenanceOf(contract), keepDays: 365 };
+    const contracts = new Map([
+      [dataset, { ...contract, table: { name: 'other', format, maintenance: maintenanceOf(contract) } }],
+      ['neighbour', { ...contract, dataset: 'neighbour', table: { name: dataset, format, maintenance } }],
+    ]);
+    return maintain({ ...deps, contracts }, mergeRows, dataset);
+  });
+  expect(result).toMatchObject({ table: dataset, snapshots: 0 });
+  expect(await snapshots()).toBe(before);
+  expect(await run(world)).toMatchObject({ snapshots: 1 });
+});
+
 test('a tag keeps its snapshot, and all objects of it', async () => {
   const world = await aged();
   const deps = depsOf(world.aws.actor('person'), world.aws);

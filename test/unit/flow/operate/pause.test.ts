@@ -40,6 +40,15 @@ test('a paused dataset keeps its files waiting, and status says so', async () =>
   expect(await statusOf(ledger, dataset)).toMatchObject({ pending: 0, next: null, paused: null });
 });
 
+test('the turn of maintenance is no pause that a person has to end', async () => {
+  const { ledger } = new World().deps('test');
+  await ledger.askTurn(dataset, 60_000);
+  expect(await ledger.pauseOf(dataset)).toMatchObject({ isTurn: true });
+  expect((await statusOf(ledger, dataset)).paused).toBeNull();
+  await ledger.pause(dataset, 'a test');
+  expect((await statusOf(ledger, dataset)).paused).toMatchObject({ reason: 'a test' });
+});
+
 test('the first of two reasons stays; whoever resumes twice changes nothing', async () => {
   const world = new World();
   await pauseIt(world);
