@@ -87,8 +87,8 @@ class File(TypedDict):
     # The reason why the whole file is refused.
     fault: str | None
     compression: Literal["gzip", "zstd", "bzip2", "snappy", "zip", "avro"] | None
-    # A CSV's names of fields.
-    header: list[str] | None
+    # A CSV's names of fields. In the description they are a number, because many files have the same.
+    header: int | list[str] | None
     body: Body | None
     # The first bytes of a refused file, base64.
     head: NotRequired[str]
@@ -145,6 +145,8 @@ class Job(TypedDict):
     plan: dict[str, Any]
     batch: str
     files: list[File]
+    # Those of the files.
+    headers: list[list[str]]
     references: list[Reference]
     limits: Limits
     # Where published rows are, if the plan looks for duplicates of them: below a folder, or in these objects.

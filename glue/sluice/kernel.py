@@ -1,6 +1,7 @@
 """The row part in one Spark task: DuckDB runs the plan's SQL on the records of the task's files."""
 
 import base64
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ KERNEL_MEMORY = "4GB"
 
 
 class Setup(TypedDict):
-    """The description that every task gets."""
+    """The description that every task gets. A batch has too many files for each task to know them all."""
 
     arrow_schema: bytes
     # The plan's SQL on records, and on documents.
@@ -29,7 +30,6 @@ class Setup(TypedDict):
     documents: str
     # Gives the query for row groups of a Parquet file.
     tables: str | None
-    files: list[File]
     limits: Limits
     region: str | None
     # Name, columns with their types, rows as NDJSON.
@@ -37,9 +37,15 @@ class Setup(TypedDict):
 
 
 def kernel(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarrow.RecordBatch]:
-    """Units (file, start, stop) of one Spark task -> rows of the plan, then a row for each split of lines."""
+    """Units (file as JSON, start, stop) of one Spark task -> rows of the plan, then a row for each split of lines."""
     schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(setup["arrow_schema"]))
-    db = open_duckdb(setup)
+    parts: list[tuple[File, int, int]] = [
+        (json.loads(file), start, stop)
+        for batch in units
+        for file, start, stop in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    ]
+    files = {file["file"]: file for file, _, _ in parts}
+    db = open_duckdb(setup, list(files.values()))
     store = Store(setup["region"])
     lines = Lines()
     documents = Documents(db, setup["documents"], setup["limits"])
@@ -51,34 +57,32 @@ def kernel(units: Iterable[pyarrow.RecordBatch], setup: Setup) -> Iterator[pyarr
         batches: list[pyarrow.RecordBatch] = with_splits(result, splits).cast(schema).to_batches()
         return batches
 
-    for batch in units:
-        for number, start, stop in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            file = setup["files"][number]
-            if file["layout"] == "refused":
-                documents.refuse(file, base64.b64decode(file["head"]), file["fault"] or "")
-            elif file["layout"] == "document":
-                documents.read(store, file)
-            elif file["layout"] == "table":
-                for portion in row_groups(db, setup["tables"] or "", store, file, start, stop):
-                    yield from rows_of(portion)
-            else:
-                fault = archive_fault(store, file, setup["limits"]["archive"])
-                if fault is not None:
-                    documents.refuse(file, store.head(file, setup["limits"]["sample"]), fault)
-                    continue
-                for portion in lines.read(store, file, start, stop, setup["limits"]):
-                    yield from rows_of(portion, lines.splits)
-            for portion in documents.take(PORTION):
+    for file, start, stop in parts:
+        if file["layout"] == "refused":
+            documents.refuse(file, base64.b64decode(file["head"]), file["fault"] or "")
+        elif file["layout"] == "document":
+            documents.read(store, file)
+        elif file["layout"] == "table":
+            for portion in row_groups(db, setup["tables"] or "", store, file, start, stop):
                 yield from rows_of(portion)
+        else:
+            fault = archive_fault(store, file, setup["limits"]["archive"])
+            if fault is not None:
+                documents.refuse(file, store.head(file, setup["limits"]["sample"]), fault)
+                continue
+            for portion in lines.read(store, file, start, stop, setup["limits"]):
+                yield from rows_of(portion, lines.splits)
+        for portion in documents.take(PORTION):
+            yield from rows_of(portion)
     for portion in lines.take(1):
         yield from rows_of(portion, lines.splits)
     for portion in documents.take(1):
         yield from rows_of(portion)
     if lines.splits:
-        yield split_rows(lines.splits, setup["files"], schema)
+        yield split_rows(lines.splits, files, schema)
 
 
-def open_duckdb(setup: Setup) -> duckdb.DuckDBPyConnection:
+def open_duckdb(setup: Setup, files: list[File]) -> duckdb.DuckDBPyConnection:
     db = duckdb.connect(
         config={
             "threads": 1,
@@ -93,7 +97,6 @@ def open_duckdb(setup: Setup) -> duckdb.DuckDBPyConnection:
         "CREATE TABLE files (file INTEGER, object VARCHAR, version VARCHAR, member VARCHAR, header VARCHAR[],"
         " skip BIGINT, unnamed BOOLEAN, cr BOOLEAN)"
     )
-    files = setup["files"]
     header = pyarrow.array([f["header"] for f in files], pyarrow.list_(pyarrow.string()))
     names = {key: [f[key] for f in files] for key in ("file", "object", "version")}
     members = [f.get("member") for f in files]

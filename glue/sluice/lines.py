@@ -1,7 +1,7 @@
 """Turns each split of a file of lines into records with their positions."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -209,12 +209,11 @@ def with_splits(rows: pyarrow.Table, splits: Sequence[Split] | None) -> pyarrow.
     )
 
 
-def split_rows(splits: Sequence[Split], files: Sequence[File], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
-    """A row for each split with its number of lines."""
-    names = {f["file"]: (f["object"], f["version"]) for f in files}
+def split_rows(splits: Sequence[Split], files: Mapping[int, File], schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    """A row for each split with its number of lines. `files`: by their numbers."""
     known: dict[str, list[Any]] = {
-        "_object": [names[split.file][0] for split in splits],
-        "_version": [names[split.file][1] for split in splits],
+        "_object": [files[split.file]["object"] for split in splits],
+        "_version": [files[split.file]["version"] for split in splits],
         "_split": [split.start for split in splits],
         "_lines": [split.lines for split in splits],
     }

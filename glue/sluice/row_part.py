@@ -1,5 +1,7 @@
 """The row part: divides the input among tasks, and gives the rows of all tasks."""
 
+import json
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -38,7 +40,6 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
         "records": plan["row"]["records"],
         "documents": plan["row"]["documents"],
         "tables": plan["row"].get("tables"),
-        "files": job["files"],
         "limits": job["limits"],
         "region": job["region"],
         "references": [
@@ -51,10 +52,22 @@ def row_part(spark: SparkSession, job: Job) -> DataFrame:
     if not tasks:
         return spark.createDataFrame([], schema)
     shared = spark.sparkContext.broadcast(setup)
-    units = spark.sparkContext.parallelize(tasks, len(tasks)).flatMap(lambda units: units)
-    return spark.createDataFrame(units, "file int, start bigint, stop bigint").mapInArrow(
+    files = {file["file"]: file for file in job["files"]}
+    told = [
+        [(described(files[number], job["headers"], start, stop), start, stop) for number, start, stop in task]
+        for task in tasks
+    ]
+    units = spark.sparkContext.parallelize(told, len(told)).flatMap(lambda units: units)
+    return spark.createDataFrame(units, "file string, start bigint, stop bigint").mapInArrow(
         lambda batches: kernel(batches, shared.value), schema
     )
+
+
+def described(file: File, headers: list[list[str]], start: int, stop: int) -> str:
+    """A unit's file as JSON. A Parquet file may have thousands of row groups: only those of the unit are in it."""
+    groups = [group for group in file.get("groups") or [] if start <= group["start"] and group["end"] <= stop]
+    header = file["header"]
+    return json.dumps({**file, "groups": groups, "header": headers[header] if isinstance(header, int) else header})
 
 
 def units_of(files: list[File]) -> list[Unit]:

@@ -23,8 +23,9 @@ const each = z.strictObject({
   embeddedLimitMb: whole.min(1).max(1024),
   /** What the Lambda can rewrite in its time: docs/decisions/large-rewrites.md. */
   rewriteLimitMb: whole.min(1).max(8192),
-  batchFiles: whole.min(1).max(10_000),
-  batchLimitMb: whole.min(1),
+  /** What the documents of a batch may name, and the ledger can settle in the time of a few calls: docs/scale.md. */
+  batchFiles: whole.min(1).max(100_000),
+  batchLimitMb: whole.min(1).max(512_000),
   dispatchWindow: whole.min(0).max(300),
   /** SQS would give up to 10,000, but dispatch has memory and time for fewer. */
   dispatchBatch: whole.min(1).max(1000),

@@ -6,4 +6,6 @@ import { step } from './step.ts';
 
 const deps = { ...connectTables(), crawlQueue: createCrawlQueue() };
 
-export const handler = step(crawlerInput, crawlerOutput, (input) => checkCrawler(deps, input));
+export const handler = step(crawlerInput, crawlerOutput, (input, deadline) =>
+  checkCrawler({ ...deps, deadline }, input),
+);

@@ -7,4 +7,6 @@ import { step } from './step.ts';
 const flow = connectTables();
 const deps = { ...flow, start: createStarter(flow.config.stateMachineArn) };
 
-export const handler = step(claimInput, claimOutput, (input) => claimBatch(deps, input));
+export const handler = step(claimInput, claimOutput, (input, deadline) =>
+  claimBatch({ ...deps, deadline }, input),
+);

@@ -7,4 +7,6 @@ import { step } from './step.ts';
 const flow = connectTables();
 const deps = { ...flow, ...createSignals(flow.config.stateMachineArn) };
 
-export const handler = step(failInput, failOutput, (input) => failBatch(deps, input));
+export const handler = step(failInput, failOutput, (input, deadline) =>
+  failBatch({ ...deps, deadline }, input),
+);

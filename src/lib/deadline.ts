@@ -1,5 +1,5 @@
 /** The remaining time of a step. A step starts no work that its function could not finish. */
-import { OutOfTime } from './errors.ts';
+import { OutOfTime, WorkLeft } from './errors.ts';
 
 /** The time for work in progress, in milliseconds. No further work starts in it. */
 const reserve = 15_000;
@@ -16,6 +16,16 @@ export function isTimeFor(deadline: Deadline | undefined, work = 0): boolean {
     return true;
   } catch (error) {
     if (error instanceof OutOfTime) return false;
+    throw error;
+  }
+}
+
+/** For a step whose next call goes on where this one has stopped. Throws WorkLeft in place of OutOfTime. */
+export async function inParts<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof OutOfTime) throw new WorkLeft(error.message, { cause: error });
     throw error;
   }
 }

@@ -38,5 +38,7 @@ export const transientErrors: ReadonlySet<string> = new Set([
   'TimeoutError',
 ]);
 
-/** The errors of which an outage of AWS may be the cause. */
-export const outageErrors: ReadonlySet<string> = new Set([...transientErrors, 'QueryBrokenOff']);
+/** The errors of which an outage of AWS may be the cause. A step that cannot do its work in all of its calls has too much of it. */
+export const outageErrors: ReadonlySet<string> = new Set(
+  [...transientErrors, 'QueryBrokenOff'].filter((name) => name !== 'WorkLeft'),
+);

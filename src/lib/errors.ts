@@ -173,6 +173,12 @@ export class OutOfTime extends SluiceError {
   override readonly name = 'OutOfTime';
 }
 
+/** The time of a function was up before its work was done. What it has done stays done, and its next call goes on from there. */
+export class WorkLeft extends SluiceError {
+  override readonly name = 'WorkLeft';
+  static override readonly outcome = 'retry';
+}
+
 /** S3 did not delete objects, even after retries. */
 export class ObjectsNotDeleted extends SluiceError {
   override readonly name = 'ObjectsNotDeleted';

@@ -75,6 +75,31 @@ function copyOf(shape: Shape): Shape {
   return { ...shape, fields: new Map([...shape.fields].map(([name, s]) => [name, copyOf(s)])) };
 }
 
+/** A shape as JSON can have it. */
+export type WrittenShape =
+  | { kind: 'unknown' }
+  | { kind: 'scalar'; name: string }
+  | { kind: 'array'; element: WrittenShape; isMixed?: boolean | undefined }
+  | { kind: 'struct'; fields: [string, WrittenShape][]; isMixed?: boolean | undefined };
+
+export function writtenShape(shape: Shape): WrittenShape {
+  if (shape.kind === 'array') return { ...shape, element: writtenShape(shape.element) };
+  if (shape.kind !== 'struct') return shape;
+  return { ...shape, fields: [...shape.fields].map(([name, s]) => [name, writtenShape(s)]) };
+}
+
+export function shapeFrom(written: WrittenShape): Shape {
+  const { isMixed } = { isMixed: false, ...written };
+  const mixed = isMixed ? { isMixed } : {};
+  if (written.kind === 'array') return { kind: 'array', element: shapeFrom(written.element), ...mixed };
+  if (written.kind !== 'struct') return written;
+  return {
+    kind: 'struct',
+    fields: new Map(written.fields.map(([name, s]) => [name, shapeFrom(s)])),
+    ...mixed,
+  };
+}
+
 const scalar = (name: string): Shape => ({ kind: 'scalar', name });
 
 /** The type of values of several kinds: a string, like a crawler's, or the type of the objects among them. */

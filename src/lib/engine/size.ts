@@ -72,13 +72,21 @@ export interface SizedFile {
   readonly unpacked: number;
 }
 
-/** The engine for a batch: the operator's choice, else the embedded engine if the batch fits. Refused files need no memory. */
+/** To fetch more objects takes a function too much of its time, however small they are. */
+const mostEmbeddedObjects = 10_000;
+
+/**
+ * The engine for a batch: the operator's choice, else the embedded engine if the batch fits. Refused files need no memory. `objects`: how many
+ * have the files, of which an archive has several.
+ */
 export function chooseEngine(
   choice: EngineChoice,
   files: readonly SizedFile[],
   embeddedLimitBytes: number,
+  objects: number = files.length,
 ): 'embedded' | 'glue' {
   if (choice !== 'auto') return choice;
+  if (objects > mostEmbeddedObjects) return 'glue';
   const bytes = files.reduce((sum, f) => sum + (f.layout === 'refused' ? 0 : f.unpacked), 0);
   return bytes <= embeddedLimitBytes ? 'embedded' : 'glue';
 }

@@ -3,6 +3,7 @@
 import type { Compression, Conversion, CsvBody, Layout, Member, RowGroup } from '../model/layout.ts';
 import { maxRecordBytes, type Plan, type ReasonCode, type ReferenceData } from '../model/plan.ts';
 import type { Deletes } from '../table/format.ts';
+import { numberHeaders } from './headers.ts';
 import { refusedSampleBytes } from './layout.ts';
 import { archiveLimits, documentLimits } from './unpack.ts';
 
@@ -78,9 +79,11 @@ export function describeJob(
   places: SparkPlaces,
   limits: Partial<SparkLimits> = {},
 ) {
+  const { headers, numberOf } = numberHeaders();
   return {
     plan,
     batch,
+    headers,
     files: inputs.map(
       (
         {
@@ -108,7 +111,7 @@ export function describeJob(
         layout: size === 0 && layout !== 'refused' ? 'empty' : layout,
         fault,
         compression,
-        header,
+        header: header && numberOf(header),
         body: body ?? null,
         head,
         member: member ?? null,

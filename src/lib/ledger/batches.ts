@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { changing } from '../aws/changing.ts';
 import { goesThrough, type Write } from '../aws/dynamo.ts';
+import type { Deadline } from '../deadline.ts';
 import type { Accounting } from '../model/plan.ts';
 import {
   type Attempt,
@@ -35,6 +36,8 @@ const garbageSchema = openSchema.extend({ sk: z.string(), due: z.string() });
 /** The record of a taken-back attempt. */
 export type Garbage = Readonly<z.output<typeof garbageSchema>>;
 const logSchema = z.object({ sk: z.string(), batch: z.string() });
+/** Whether a file is in a batch already; the transaction checks it again. */
+const claimedSchema = z.object({ state: z.unknown().optional(), batch: z.unknown().optional() });
 
 /** A file that was published or rejected. */
 export interface PublishedFile extends RawFile {
@@ -135,7 +138,8 @@ export function batchesOf(table: Table) {
       find(batchKey(dataset, id), batchRecordSchema),
 
     /**
-     * Opens an attempt at a batch and moves its files from pending to claimed. After an interruption it is called again with the same files.
+     * Opens an attempt at a batch and moves its files from pending to claimed. After an interruption it is called again with the same files, and
+     * goes on with those that are left. Throws OutOfTime.
      */
     async claim(
       dataset: string,
@@ -150,6 +154,7 @@ export function batchesOf(table: Table) {
         /** A person's decision about its files. */
         decision?: Decision | undefined;
       },
+      deadline?: Deadline,
     ): Promise<void> {
       const known = await batch(dataset, claimed.id);
       if (known?.fence !== fence) {
@@ -218,20 +223,34 @@ export function batchesOf(table: Table) {
           if ((await batch(dataset, claimed.id))?.fence !== fence) throw error;
         });
       }
-      await allUnderLease(dataset, fence, claimed.files, (file) => [
-        { Delete: at(placeKey(dataset, file, file.sk)) },
-        {
-          Update: {
-            ...at(fileKey(dataset, file)),
-            ...changing({
-              set: { state: 'claimed' satisfies FileState, batch: claimed.id },
-              remove: ['place'],
-              when: '#place = :place OR (#state = :state AND #batch = :batch)',
-              values: { place: file.sk },
-            }),
+      const found =
+        known?.fence !== fence
+          ? []
+          : await getAll(
+              claimed.files.map((file) => fileKey(dataset, file)),
+              claimedSchema,
+            );
+      const isDone = (at: number) => found[at]?.state === 'claimed' && found[at].batch === claimed.id;
+      await allUnderLease(
+        dataset,
+        fence,
+        claimed.files.filter((_, i) => !isDone(i)),
+        (file) => [
+          { Delete: at(placeKey(dataset, file, file.sk)) },
+          {
+            Update: {
+              ...at(fileKey(dataset, file)),
+              ...changing({
+                set: { state: 'claimed' satisfies FileState, batch: claimed.id },
+                remove: ['place'],
+                when: '#place = :place OR (#state = :state AND #batch = :batch)',
+                values: { place: file.sk },
+              }),
+            },
           },
-        },
-      ]);
+        ],
+        deadline,
+      );
     },
 
     /**
@@ -347,14 +366,15 @@ export function batchesOf(table: Table) {
       );
     },
 
-    /** Marks the files of a committed batch, the versions that they replaced, and the place of their rows. */
+    /** Marks the files of a committed batch, the versions that they replaced, and the place of their rows. Throws OutOfTime. */
     async settlePublished(
       dataset: string,
       fence: number,
       id: string,
       files: readonly PublishedFile[],
+      deadline?: Deadline,
     ): Promise<void> {
-      await allUnderLease(dataset, fence, files, (file) => {
+      const settled = (file: PublishedFile): Write[] => {
         const { counts, before, isRejected, isRolledBack } = file;
         const isUnread = file.isMissing || isRolledBack === true;
         // Rejected files replace no rows.
@@ -410,7 +430,8 @@ export function batchesOf(table: Table) {
             ? replaced(dataset, { object: file.object, version: before.version }, file.version, before.place)
             : []),
         ];
-      });
+      };
+      await allUnderLease(dataset, fence, files, settled, deadline);
     },
 
     /** Sets the documents that list the objects with these batches' rows. Can be repeated. */
@@ -508,16 +529,17 @@ export function batchesOf(table: Table) {
       await goesThrough(underLease(dataset, fence, takenBack(dataset, attempt, { state: 'failed', reason })));
     },
 
-    /** Returns the files of a taken-back attempt and closes its batch. Can be repeated. */
+    /** Returns the files of a taken-back attempt and closes its batch. Can be repeated. Throws OutOfTime. */
     async giveBack(
       dataset: string,
       fence: number,
       attempt: Attempt,
       ended: Ended,
       files: readonly ReturnedFile[],
+      deadline?: Deadline,
     ): Promise<void> {
       const { batch: id } = attempt;
-      await allUnderLease(dataset, fence, files, (file) => {
+      const returned = (file: ReturnedFile): Write[] => {
         const { state, reason = ended.reason } = file;
         const queued = enqueued(dataset, file);
         const place = state === 'pending' ? queued.place : waitingPlace(state, id, file);
@@ -543,7 +565,8 @@ export function batchesOf(table: Table) {
                 },
               },
         ];
-      });
+      };
+      await allUnderLease(dataset, fence, files, returned, deadline);
       await goesThrough(
         underLease(dataset, fence, [
           ...takenBack(dataset, attempt, ended),

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { changing } from '../aws/changing.ts';
 import { goesThrough, reasonsOf, type Write } from '../aws/dynamo.ts';
+import type { Deadline } from '../deadline.ts';
 import { AlreadyDecided } from '../errors.ts';
 import {
   type Decision,
@@ -55,6 +56,8 @@ export type VersionOrder = (
 /** To note or to move a file takes at most this many items; a transaction takes 100. */
 const itemsPerFile = 3;
 const filesPerMove = 33;
+/** To hold a file takes four, and one checks the lease. */
+const filesPerHold = 24;
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
@@ -361,6 +364,42 @@ export function filesOf(table: Table) {
     return moved;
   };
 
+  /** The items that hold a waiting file. */
+  const heldItems = (dataset: string, file: Queued, reason: string): Write[] => {
+    const place = `HELD#${unclaimed}#${file.sk.split('#').at(-1)}`;
+    return [
+      { Delete: at(placeKey(dataset, file, file.sk)) },
+      {
+        Put: {
+          TableName: name,
+          Item: {
+            ...placeKey(dataset, file, place),
+            ...toRawFile(file),
+            batch: unclaimed,
+            group: undefined,
+          },
+        },
+      },
+      {
+        Update: {
+          ...at(fileKey(dataset, file)),
+          ...changing({
+            set: { state: 'held' satisfies FileState, place, reason },
+            when: '#place = :read',
+            values: { read: file.sk },
+          }),
+        },
+      },
+      {
+        // If the same bytes are put again, they are a new file.
+        Update: {
+          ...at(objectKey(dataset, file.object)),
+          ...changing({ set: { etag: '' }, when: 'attribute_exists(#pk)' }),
+        },
+      },
+    ];
+  };
+
   return {
     /**
      * Notes versions of objects, each once: as pending; as replaced, if a later version was noted before; or as the same bytes
@@ -579,40 +618,25 @@ export function filesOf(table: Table) {
       await underLease(dataset, fence, [{ Delete: at(placeKey(dataset, file, file.sk)) }]);
     },
 
-    /** Holds a file whose version is gone, for a person to decide; all others continue. */
+    /** Holds a waiting file, for a person to decide; all others continue. */
     async hold(dataset: string, fence: number, file: Queued, reason: string): Promise<void> {
-      const place = `HELD#${unclaimed}#${file.sk.split('#').at(-1)}`;
-      await underLease(dataset, fence, [
-        { Delete: at(placeKey(dataset, file, file.sk)) },
-        {
-          Put: {
-            TableName: name,
-            Item: {
-              ...placeKey(dataset, file, place),
-              ...toRawFile(file),
-              batch: unclaimed,
-              group: undefined,
-            },
-          },
-        },
-        {
-          Update: {
-            ...at(fileKey(dataset, file)),
-            ...changing({
-              set: { state: 'held' satisfies FileState, place, reason },
-              when: '#place = :read',
-              values: { read: file.sk },
-            }),
-          },
-        },
-        {
-          // If the same bytes are put again, they are a new file.
-          Update: {
-            ...at(objectKey(dataset, file.object)),
-            ...changing({ set: { etag: '' }, when: 'attribute_exists(#pk)' }),
-          },
-        },
-      ]);
+      await underLease(dataset, fence, heldItems(dataset, file, reason));
+    },
+
+    /** The same for files of different objects, many in a transaction. Throws OutOfTime. */
+    async holdAll(
+      dataset: string,
+      fence: number,
+      files: readonly Queued[],
+      reason: string,
+      deadline?: Deadline,
+    ): Promise<void> {
+      for (const chunk of chunksOf(files, filesPerHold)) {
+        deadline?.check();
+        const writes = chunk.flatMap((file) => heldItems(dataset, file, reason));
+        const isWhole = await goesThrough(underLease(dataset, fence, writes));
+        if (!isWhole) for (const file of chunk) await this.hold(dataset, fence, file, reason);
+      }
     },
 
     /**

@@ -11,6 +11,7 @@ import {
   type Write,
   writesPerTransaction,
 } from '../aws/dynamo.ts';
+import type { Deadline } from '../deadline.ts';
 import { LeaseLost, RecordUnreadable } from '../errors.ts';
 import { type FileId, type FileState, type RawFile, toRawFile } from '../model/records.ts';
 import { behind, fileKey, orderIndex, pendingPlace, placeKey } from './keys.ts';
@@ -67,19 +68,25 @@ export function openTable(
     }
   };
 
-  /** Many writes under the lease, as many at once as a transaction takes. The items of one thing are never separated. */
+  /**
+   * Many writes under the lease, as many at once as a transaction takes. The items of one thing are never separated. One transaction follows the
+   * other, because two that check the same lease at the same time would conflict. Throws OutOfTime between two of them.
+   */
   const allUnderLease = async <T>(
     dataset: string,
     fence: number,
     things: readonly T[],
     writesOf: (thing: T) => readonly Write[],
+    deadline?: Deadline,
   ): Promise<void> => {
     let writes: Write[] = [];
+    if (things.length > 0) deadline?.check();
     for (const thing of things) {
       const next = writesOf(thing);
       // The check of the lease is a part of the transaction.
       if (writes.length + next.length >= writesPerTransaction) {
         await underLease(dataset, fence, writes);
+        deadline?.check();
         writes = [];
       }
       writes.push(...next);

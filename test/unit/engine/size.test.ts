@@ -88,6 +88,16 @@ test('a batch goes to the engine that holds what it unpacks to, or to the one th
   expect(chooseEngine('auto', [], limit)).toBe('embedded');
 });
 
+test('a batch of more objects than a function can fetch goes to Glue, and an archive is one object', () => {
+  const limit = 64;
+  const empty = (count: number) =>
+    Array.from({ length: count }, () => ({ unpacked: 0, layout: 'lines' as const }));
+  expect(chooseEngine('auto', empty(10_000), limit)).toBe('embedded');
+  expect(chooseEngine('auto', empty(10_001), limit)).toBe('glue');
+  expect(chooseEngine('auto', empty(10_001), limit, 1)).toBe('embedded');
+  expect(chooseEngine('embedded', empty(10_001), limit)).toBe('embedded');
+});
+
 test('an archive that turns out too large for this machine moves its batch, and is not refused', () => {
   expect(() =>
     requireUnpacked([

@@ -1,4 +1,5 @@
 /** Invariant 3 in the flow: a step ends before its state times out, and its first failure stops the rest. */
+import type { TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { deadlineAfter } from '../../../src/lib/deadline.ts';
 import { dataset, expectWhole, World } from '../../support/flowWorld.ts';
@@ -54,6 +55,102 @@ test('invariant 3: a ReplaceRows whose time is nearly up changes nothing that re
   await world.settle();
   expect(world.errors).toEqual([expect.stringContaining('OutOfTime')]);
   expect(seen).toEqual([...lines].sort());
+  await expectWhole(world);
+});
+
+/** A transaction under the lease takes 49 of them. */
+const many = Array.from({ length: 160 }, (_, i) => `feed/${String(i).padStart(3, '0')}`);
+
+/** How often files went into a state, and out of the executions' sight: each transition of a file is one write of its record. */
+function transitions(world: World, state: string) {
+  const counts = new Map<string, number>();
+  world.aws.plan = ({ operation, input }) => {
+    if (operation !== 'TransactWriteItems') return undefined;
+    for (const { Update } of (input as TransactWriteCommandInput).TransactItems ?? []) {
+      const values = Update?.ExpressionAttributeValues ?? {};
+      const key = String(Update?.Key?.pk);
+      if (values[':state'] === state && String(Update?.Key?.sk).startsWith('FILE#'))
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return undefined;
+  };
+  return counts;
+}
+
+const calls = (world: World, name: string) => {
+  let n = 0;
+  world.watch(name, async () => {
+    n++;
+  });
+  return () => n;
+};
+
+test('invariant 3: a claim whose time is nearly up is called again, and goes on with the files that are left', async () => {
+  const world = worldWithTime('claimBatch', many.length + 1);
+  for (const key of many) world.put(key, ['a@01']);
+  const claimed = transitions(world, 'claimed');
+  const claims = calls(world, 'claimBatch');
+  await world.settle();
+  expect(world.errors).toEqual([expect.stringContaining('WorkLeft')]);
+  expect(claims()).toBe(2);
+  expect([...claimed.values()]).toEqual(many.map(() => 1));
+  expect([...world.aws.sfn.executions.values()].map(({ status }) => status)).toEqual(['SUCCEEDED']);
+  await expectWhole(world);
+});
+
+test('invariant 3: a CompleteBatch whose time is nearly up is called again, and goes on with the files that are left', async () => {
+  const world = worldWithTime('completeBatch', 2);
+  for (const key of many) world.put(key, ['a@01']);
+  const published = transitions(world, 'published');
+  const completions = calls(world, 'completeBatch');
+  await world.settle();
+  expect(world.errors).toEqual([expect.stringContaining('WorkLeft')]);
+  expect(completions()).toBe(2);
+  expect([...published.values()]).toEqual(many.map(() => 1));
+  expect(world.aws.bus.entries).toHaveLength(1);
+  expect([...world.aws.sfn.executions.values()].map(({ status }) => status)).toEqual(['SUCCEEDED']);
+  await expectWhole(world);
+});
+
+test('invariant 3: a FailBatch whose time is nearly up is called again, and returns the files that are left', async () => {
+  const world = worldWithTime('failBatch', 2);
+  for (const key of many) world.put(key, ['a@01']);
+  const returned = transitions(world, 'pending');
+  const count = world.aws.plan;
+  let isBroken = true;
+  world.aws.plan = (call) =>
+    isBroken && call.actor.startsWith('transform') && call.operation === 'PutObject'
+      ? { mode: 'fail', error: 'AccessDenied' }
+      : count?.(call);
+  const failures = calls(world, 'failBatch');
+  await world.deliver();
+  const [execution] = world.aws.sfn.executions.values();
+  await world.execute(execution?.arn ?? '');
+  isBroken = false;
+  expect(world.errors).toEqual([
+    expect.stringContaining('AccessDenied'),
+    expect.stringContaining('WorkLeft'),
+  ]);
+  expect(failures()).toBe(2);
+  expect([...returned.values()]).toEqual(many.map(() => 1));
+  await world.settle();
+  await expectWhole(world);
+});
+
+test('invariant 8: a batch that a step cannot do in all of its calls counts as tried, and is split', async () => {
+  const world = new World({
+    deadlineOf: (name) => {
+      // The batch, and three files.
+      let left = 15_000 + 4;
+      return name === 'checkCrawler' ? deadlineAfter(() => left--) : undefined;
+    },
+  });
+  for (let i = 0; i < 8; i++) world.put(`feed/${i}`, ['a@01']);
+  await world.settle();
+  expect(world.errors.length).toBeGreaterThan(0);
+  expect(world.errors.filter((error) => !error.includes('WorkLeft'))).toEqual([]);
+  const batches = await world.deps('test').ledger.batches(dataset);
+  expect(batches.map(({ attempts }) => attempts)).not.toContain(3);
   await expectWhole(world);
 });
 

@@ -1,5 +1,6 @@
 /** A table keeps its format: files of a contract that the table cannot follow wait for a person, and nothing else changes. */
 import { afterEach, expect, jest, test } from '@jest/globals';
+import { deadlineAfter } from '../../../src/lib/deadline.ts';
 import { retry } from '../../../src/lib/flow/operate/again.ts';
 import { reconcile } from '../../../src/lib/flow/repair/reconcile.ts';
 import type { TableFormatName } from '../../../src/lib/model/plan.ts';
@@ -35,6 +36,30 @@ test.each(['hive', 'iceberg'] as const)(
     await expectWhole(world);
   },
 );
+
+test('many files that a table cannot take are held, a few dozen in a transaction, also if a claim has no time for all of them', async () => {
+  let claims = 0;
+  const world = new World({
+    format: 'hive',
+    deadlineOf: (name) => {
+      // The queue, 100 files, and two transactions.
+      let left = 15_000 + 103;
+      return name === 'claimBatch' && claims++ === 1 ? deadlineAfter(() => left--) : undefined;
+    },
+  });
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  world.deploy((contract) => ({ ...contract, table: { format: 'iceberg' } }));
+  for (let i = 0; i < 100; i++) world.put(`feed/${i}`, ['1@06']);
+  await world.deliver();
+  const before = world.aws.calls('dynamodb.TransactWriteItems');
+  await world.settle();
+  const { ledger } = world.deps('test');
+  expect(await ledger.waiting(dataset, 'held')).toHaveLength(100);
+  expect(world.errors).toEqual([expect.stringContaining('WorkLeft')]);
+  expect(claims).toBeGreaterThan(2);
+  expect(world.aws.calls('dynamodb.TransactWriteItems') - before).toBeLessThan(8);
+});
 
 test('a column of another type is refused before a claim, a wider one is taken where the format can', async () => {
   const held = async (format: TableFormatName, from: 'int' | 'bigint', to: 'int' | 'bigint' | 'string') => {

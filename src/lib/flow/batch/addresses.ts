@@ -39,6 +39,9 @@ export const places = (config: Pick<Config, 'workBucket'>) => {
     /** The rows of a table that the attempt looks up. They are the same in each of its tries. */
     lookup: (dataset: string, { batch, fence }: Attempt, name: string) =>
       work(`staging/${dataset}/${batch}/f${fence}/lookups/${name}.ndjson`),
+    /** The profile of some of its files: see rawTable.ts. */
+    profilePart: (dataset: string, { batch, fence }: Attempt, number: number) =>
+      work(`staging/${dataset}/${batch}/f${fence}/profile/${number}.json`),
     run: (dataset: string, batch: string, run: string) => {
       const root = `staging/${dataset}/${batch}/${run}`;
       return {

@@ -50,6 +50,9 @@ export interface Rewrite {
 
 type Reading = Pick<Deps, 'config' | 'store' | 'ledger' | 'formats' | 'deadline'>;
 
+/** A replay may have a file of each of many thousand batches, and to find the objects of one takes two small reads. */
+const documentsAtOnce = 32;
+
 /** What a run of a batch rewrites; null if no row leaves or changes. Throws TableConflict for an object of nobody. */
 export async function rewriteOf(
   deps: Reading,
@@ -65,8 +68,8 @@ export async function rewriteOf(
   const losing = replaced === 0 ? new Map<string, ObjectRef[]>() : await losingObjects(deps, at.replaced);
   const closing = changed === 0 ? new Map<string, ObjectRef[]>() : await losingObjects(deps, at.changed);
   const originsBy = await holdersOf(deps, dataset, replaces);
-  const holders: Holder[] = [];
-  for (const rowsOf of new Set([...originsBy.keys(), ...losing.keys(), ...closing.keys()])) {
+  const all = [...new Set([...originsBy.keys(), ...losing.keys(), ...closing.keys()])];
+  const holderOf = async (rowsOf: string): Promise<Holder> => {
     const origins = originsBy.get(rowsOf) ?? [];
     const addresses = new Set(losing.get(rowsOf)?.map(address));
     const changedAddresses = new Set(closing.get(rowsOf)?.map(address));
@@ -87,8 +90,9 @@ export async function rewriteOf(
         changedAt: changedAddresses.has(place) ? place : undefined,
       };
     });
-    holders.push({ rowsOf, origins, objects });
-  }
+    return { rowsOf, origins, objects };
+  };
+  const holders = await parallel(all, documentsAtOnce, holderOf, deps.deadline);
   const known = await deletesOf(
     deps,
     plan,
@@ -171,17 +175,25 @@ type Origin = { readonly object: string; readonly version: string; readonly batc
 
 /** Whose objects have the replaced rows: their batches, and compactions, each once with all rows that it loses. */
 async function holdersOf(
-  deps: Pick<Deps, 'config' | 'store' | 'ledger'>,
+  deps: Reading,
   dataset: string,
   replaces: readonly Origin[],
 ): Promise<Map<string, Origin[]>> {
+  const byBatch = [...Map.groupBy(replaces, (r) => r.batch)];
+  const packs = await parallel(
+    byBatch,
+    documentsAtOnce,
+    ([batch]) => packsOf(deps, dataset, batch),
+    deps.deadline,
+  );
   const holders = new Map<string, Origin[]>();
-  const add = (holder: string, origins: readonly Origin[]) =>
-    holders.set(holder, [...(holders.get(holder) ?? []), ...origins]);
-  for (const [batch, origins] of Map.groupBy(replaces, (r) => r.batch)) {
-    add(batch, origins);
-    for (const pack of await packsOf(deps, dataset, batch)) add(pack, origins);
-  }
+  // A compaction may have rows of all of the batches.
+  for (const [i, [batch, origins]] of byBatch.entries())
+    for (const holder of [batch, ...(packs[i] ?? [])]) {
+      const known = holders.get(holder) ?? [];
+      for (const origin of origins) known.push(origin);
+      holders.set(holder, known);
+    }
   return holders;
 }
 

@@ -79,7 +79,7 @@ async function endBatch(
   const doubtful = failure.error === 'ReplacementDoubtful' ? await doubtfulFiles(deps, attempt) : new Map();
   const { returned, ...next } = await nextStates(deps, attempt, claimed, doubtful, failure, reason);
   const ended = held ? { state: 'held' as const, reason: held.reason ?? reason } : { ...next, reason };
-  await ledger.giveBack(dataset, fence, attempt, ended, returned);
+  await ledger.giveBack(dataset, fence, attempt, ended, returned, deps.deadline);
   deps.measure(dataset, ended.state === 'held' ? { BatchesHeld: 1 } : { BatchesFailed: 1 });
 }
 

@@ -28,7 +28,7 @@ export type Announce = (detailType: 'BatchPublished', detail: BatchPublished) =>
 /**
  * Completes a committed batch: registers partitions, marks files, deletes the objects that it has rewritten, and sends the
  * event. It is idempotent and can be interrupted at any point; the holder of the lease then repeats it, under its own `fence`.
- * `reason` says why an earlier try was interrupted.
+ * `reason` says why an earlier try was interrupted. Throws OutOfTime.
  */
 export async function finishBatch(
   deps: Deps & { readonly announce: Announce },
@@ -36,7 +36,7 @@ export async function finishBatch(
   fence: number,
   reason?: string,
 ): Promise<void> {
-  const { config, store, catalog, ledger, announce, measure } = deps;
+  const { config, store, catalog, ledger, announce, measure, deadline } = deps;
   const { dataset, batch } = attempt;
   const manifest = await readManifest(deps, attempt);
   if (manifest.isCompaction) return finishCompaction(deps, attempt, fence);
@@ -74,11 +74,16 @@ export async function finishBatch(
   // An operator may already replay files that an earlier try has marked.
   const records = await ledger.read(dataset, files);
   const claimed = files.filter((_, i) => isClaimedBy(batch, records[i]?.file));
-  await ledger.settlePublished(dataset, fence, batch, claimed);
+  await ledger.settlePublished(dataset, fence, batch, claimed, deadline);
   await ledger.setLive(dataset, fence, published.rewritten);
   await dropReplaced(deps, published);
   await readLosersAgain(deps, { manifest, plan, summary });
-  for (const file of files) if (file.isMissing) await takeCopy(deps, dataset, fence, file);
+  await takeCopies(
+    deps,
+    dataset,
+    fence,
+    files.filter(({ isMissing }) => isMissing),
+  );
   if (manifest.decision === 'rollback') await restoreEarlier(deps, manifest);
   await catalog.dropPartitions(stagingName(dataset), [[stagingPartition(batch, published.run)]]);
   const committed = await formatOf(deps, plan).committed(plan.table, attempt);
@@ -139,7 +144,10 @@ export async function finishBatch(
       ...(committed.at === undefined ? {} : { committedAt: committed.at }),
     },
   });
-  const landed = manifest.files.flatMap((f) => (f.landedAt === undefined ? [] : [Date.parse(f.landedAt)]));
+  const landed = manifest.files.reduce(
+    (first, { landedAt }) => (landedAt === undefined ? first : Math.min(first, Date.parse(landedAt))),
+    Number.POSITIVE_INFINITY,
+  );
   const isReplay = replayOf(manifest.files[0]) !== undefined;
   measure(dataset, {
     BatchesPublished: 1,
@@ -150,7 +158,7 @@ export async function finishBatch(
     RowsDuplicate: duplicates,
     ...(rowsRead === 0 ? {} : { QuarantineShare: (100 * quarantined) / rowsRead }),
     ...(claimedAt === undefined ? {} : { BatchDuration: (now.getTime() - Date.parse(claimedAt)) / 1000 }),
-    ...(isReplay || landed.length === 0 ? {} : { Lag: (now.getTime() - Math.min(...landed)) / 1000 }),
+    ...(isReplay || landed === Number.POSITIVE_INFINITY ? {} : { Lag: (now.getTime() - landed) / 1000 }),
   });
 }
 
@@ -192,16 +200,19 @@ async function missingFiles(
   return new Set(files.flatMap((f) => (f.fault === 'object_missing' ? [f.object] : [])));
 }
 
-/** The object was put again with the same bytes before it was found missing: that version waits now. */
-async function takeCopy(
-  { ledger }: Pick<Deps, 'ledger'>,
+/** Objects that were put again with the same bytes before they were found missing: those versions wait now. */
+async function takeCopies(
+  { ledger, deadline }: Pick<Deps, 'ledger' | 'deadline'>,
   dataset: string,
   fence: number,
-  { object, version }: FileId,
+  files: readonly FileId[],
 ): Promise<void> {
-  const versions = await ledger.versionsOf(dataset, object);
-  const own = versions.find((f) => f.version === version);
-  const copy = versions.findLast((f) => f.state === 'same' && f.etag === own?.etag);
-  // If this fails, other bytes have arrived in the meantime and replace it.
-  if (copy) await goesThrough(ledger.substitute(dataset, fence, { object, version }, copy));
+  const take = async ({ object, version }: FileId) => {
+    const versions = await ledger.versionsOf(dataset, object);
+    const own = versions.find((f) => f.version === version);
+    const copy = versions.findLast((f) => f.state === 'same' && f.etag === own?.etag);
+    // If this fails, other bytes have arrived in the meantime and replace it.
+    if (copy) await goesThrough(ledger.substitute(dataset, fence, { object, version }, copy));
+  };
+  await parallel(files, 16, take, deadline);
 }

@@ -62,7 +62,7 @@ export async function readLosersAgain(deps: LostDeps, changing: Changing): Promi
   const changed = await changedIn(deps, changing);
   const own = new Set(files.map(({ object }) => object));
   const losers = new Set<string>();
-  await parallel(changed, 16, async (winner) => {
+  const addLosers = async (winner: string) => {
     const { bucket, key } = places(config).lost(dataset, winner);
     const found = await store.list(bucket, key);
     // What this batch has noted is the state after it.
@@ -71,7 +71,8 @@ export async function readLosersAgain(deps: LostDeps, changing: Changing): Promi
       for (const loser of await store.readJson({ bucket, key: pairs.key }, losersSchema))
         if (!own.has(loser)) losers.add(loser);
     });
-  });
+  };
+  await parallel(changed, 32, addLosers, deps.deadline);
   if (losers.size === 0) return 0;
   const records = await ledger.read(
     dataset,
@@ -86,20 +87,39 @@ export async function readLosersAgain(deps: LostDeps, changing: Changing): Promi
   return ledger.replay(dataset, again, losersGroup(batch));
 }
 
-type LostDeps = Pick<Deps, 'config' | 'store' | 'ledger'>;
+type LostDeps = Pick<Deps, 'config' | 'store' | 'ledger' | 'deadline'>;
 
 /** The objects whose published rows a batch has taken out of the table, and not put back as they were. */
 async function changedIn(deps: LostDeps, changing: Changing): Promise<string[]> {
   const replaced = replacesOf(changing.manifest).filter(({ isRejected }) => !isRejected);
+  const { files } = changing.manifest;
+  const own = {
+    hasLost: files.some(isLoser),
+    versions: new Map(files.map(({ object, version }) => [object, version])),
+    counts: new Map(changing.summary.files.map((file) => [file.object, file])),
+  };
   const byBatch = [...Map.groupBy(replaced, ({ batch }) => batch)];
-  const changed = await parallel(byBatch, 16, ([batch, files]) => changedOf(deps, changing, batch, files));
+  const changed = await parallel(
+    byBatch,
+    32,
+    ([batch, files]) => changedOf(deps, changing, own, batch, files),
+    deps.deadline,
+  );
   return changed.flat();
 }
 
-/** Those among the files of one earlier batch. */
+/** What the committed batch knows of its own files: whether some are read again for lost rows; by object, their versions and counts. */
+interface OwnFiles {
+  readonly hasLost: boolean;
+  readonly versions: ReadonlyMap<string, string>;
+  readonly counts: ReadonlyMap<string, Accounting>;
+}
+
+/** Those among the files of one earlier batch. There may be as many batches as files. */
 async function changedOf(
   { config, store, ledger }: LostDeps,
-  { manifest: { dataset, decision, files }, plan, summary }: Changing,
+  { manifest: { dataset, decision }, plan }: Changing,
+  { hasLost, versions, counts }: OwnFiles,
   batch: string,
   replaced: Manifest['published'],
 ): Promise<string[]> {
@@ -107,7 +127,6 @@ async function changedOf(
   const at = places(config).attempt(dataset, { batch, fence: record?.committed ?? 0 });
   const isOfContract = record?.contract === plan.contract;
   const compares = plan.set.dedupe?.published === true;
-  const hasLost = files.some(isLoser);
   const then =
     isOfContract || (compares && !hasLost) ? plan : await unlessGone(store.readJson(at.plan, planSchema));
   // The rows may have won under a contract that compared published rows, though the present one does not.
@@ -119,13 +138,12 @@ async function changedOf(
   const before = await unlessGone(store.readJson(at.summary, summarySchema));
   if (before === null) return objects;
   const own = new Set(objects);
-  const [now, earlier] = [summary, before].map(
-    (of) => new Map(of.files.filter(({ object }) => own.has(object)).map((file) => [file.object, file])),
+  const earlier = new Map(
+    before.files.filter(({ object }) => own.has(object)).map((file) => [file.object, file]),
   );
-  const versions = new Map(files.map(({ object, version }) => [object, version]));
   return replaced.flatMap(({ object, version }) =>
     // The same bytes give other rows if what the contract looks up has changed.
-    versions.get(object) !== version || hasOthers(now?.get(object), earlier?.get(object)) ? [object] : [],
+    versions.get(object) !== version || hasOthers(counts.get(object), earlier.get(object)) ? [object] : [],
   );
 }
 

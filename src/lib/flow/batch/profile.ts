@@ -4,13 +4,17 @@ import type { ObjectRef, Store } from '../../aws/store.ts';
 import {
   mergeShapes,
   type Shape,
+  shapeFrom,
   shapeOf,
   shapeOfAll,
   toStructType,
   unknownShape,
+  writtenShape,
 } from '../../catalog/infer.ts';
 import { parseRecordsPath, recordsAt, valuesAt } from '../../contract/recordsPath.ts';
 import type { Contract } from '../../contract/schema.ts';
+import type { Deadline } from '../../deadline.ts';
+import { numberHeaders } from '../../engine/headers.ts';
 import { headBytes, type Look } from '../../engine/layout.ts';
 import { contentStart, type FileLook, looksAt } from '../../engine/looks.ts';
 import type { RangedFile } from '../../engine/zip.ts';
@@ -18,22 +22,46 @@ import { ObjectMissing } from '../../errors.ts';
 import { concatenatedObjects, isJsonObject, objectsOnLines, tryParseJson } from '../../json.ts';
 import { parallel } from '../../parallel.ts';
 import type { Manifest } from './manifest.ts';
-import type { Profile } from './profileRecord.ts';
+import type { Profile, ProfilePart } from './profileRecord.ts';
 
 /** Bytes of a JSON document that are parsed to learn its fields. A Lambda holds them several times in memory. */
-const documentBytes = 32 * 1024 * 1024;
+const mostOfDocument = 32 * 1024 * 1024;
+
+/** Bytes of all documents of a batch that are parsed for this: as many as a step has time for. */
+const documentsBytes = 12 * 1024 ** 3;
+
+type ManifestFile = Pick<Manifest['files'][number], 'size'>;
+
+/** The bytes of each document that are parsed. Those of a very large batch have an equal share, and at least what is read of every file. */
+export function sampleOf(files: readonly ManifestFile[], most: number = documentsBytes): number {
+  const whole = files.reduce((sum, { size }) => sum + Math.min(size, mostOfDocument), 0);
+  return whole <= most ? mostOfDocument : Math.max(headBytes, Math.floor(most / files.length));
+}
+
+/** The profile of a batch whose files are in these parts, in their order. */
+export function profileOfParts(parts: readonly ProfilePart[]): Profile {
+  const shape = mergeShapes(parts.map((part) => shapeFrom(part.shape)));
+  return {
+    files: parts.flatMap(({ files }) => files),
+    record: shape.kind === 'struct' ? toStructType(shape, 'nested') : null,
+  };
+}
 
 /**
- * Reads the first 256 KiB of each file (of a JSON document the first 32 MiB) and makes the batch's profile. A missing version
- * is one rejected row: it is counted, and does not affect other files.
+ * Looks at the first 256 KiB of each of these files, and at `documentBytes` of a JSON document. A missing version is one rejected row: it is
+ * counted, and does not affect other files. Throws OutOfTime.
  */
-export async function profileBatch(
+export async function partOf(
   store: Pick<Store, 'head' | 'readRange'>,
   rawBucket: string,
   contract: Contract,
-  manifest: Manifest,
-): Promise<Profile> {
+  files: Manifest['files'],
+  { documentBytes, deadline }: { documentBytes: number; deadline?: Deadline | undefined },
+): Promise<ProfilePart> {
   const { source } = contract;
+  const { headers, numberOf } = numberHeaders();
+  // Thousands of files have the same.
+  const sharedHeader = (header: readonly string[]) => headers[numberOf(header)] ?? header;
   const refOf = (file: Manifest['files'][number]) => ({
     bucket: rawBucket,
     key: file.object,
@@ -65,7 +93,7 @@ export async function profileBatch(
         fault,
         compression,
         ...(member === null ? {} : { member }),
-        header: header && [...header],
+        header: header && sharedHeader(header),
         body,
         ...(head === undefined ? {} : { head }),
         ...(conversion === undefined ? {} : { conversion }),
@@ -73,14 +101,14 @@ export async function profileBatch(
       },
     };
   };
-  const looks = await parallel(manifest.files, 32, async (file) => {
+  const look = async (file: Manifest['files'][number]) => {
     const ranged = await rangesOf(store, refOf(file));
     const found = ranged && (await orMissing(looksAt(contract, ranged, seenOf)));
     if (!found) return [{ shape: unknownShape, file: { ...file, ...missing } }];
     return found.map((each) => ({ ...each, file: { ...file, size: ranged.size, ...each.file } }));
-  });
-  // Few at once, because of the memory that they need.
-  const shapes = await parallel(looks.flat(), 4, async ({ shape, file }) => {
+  };
+  const looks = (await parallel(files, 32, look, deadline)).flat();
+  const shapeIn = async ({ shape, file }: (typeof looks)[number]) => {
     if (shape !== null) return shape;
     const ranged = await rangesOf(store, refOf(file));
     const look = { compression: file.compression, member: 'member' in file ? (file.member ?? null) : null };
@@ -88,12 +116,10 @@ export async function profileBatch(
     if (!content) return unknownShape;
     const isCut = content.length >= documentBytes;
     return shapeOfContent(source, file, Buffer.from(content), isCut);
-  });
-  const shape = mergeShapes(shapes);
-  return {
-    files: looks.flat().map(({ file }) => file),
-    record: shape.kind === 'struct' ? toStructType(shape, 'nested') : null,
   };
+  // Few at once, because of the memory that they need.
+  const shapes = await parallel(looks, 4, shapeIn, deadline);
+  return { files: looks.map(({ file }) => file), shape: writtenShape(mergeShapes(shapes)) };
 }
 
 /** The profile of a version that is gone. */

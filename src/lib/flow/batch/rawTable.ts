@@ -7,19 +7,20 @@ import { namesOwnFields } from '../../contract/contract.ts';
 import type { Contract } from '../../contract/schema.ts';
 import type { StructType } from '../../model/hiveType.ts';
 import type { RawTable } from '../../model/rawTable.ts';
+import { chunksOf } from '../../parallel.ts';
 import { places } from './addresses.ts';
 import type { Deps } from './deps.ts';
 import type { Manifest } from './manifest.ts';
-import { profileBatch } from './profile.ts';
-import { type Profile, profileSchema } from './profileRecord.ts';
+import { partOf, profileOfParts, sampleOf } from './profile.ts';
+import { type Profile, type ProfilePart, partSchema, profileSchema, profileText } from './profileRecord.ts';
 import type { BatchInput } from './schemas.ts';
 
 /** The input of a profile. */
-export interface ProfileDeps {
+export interface ProfileDeps extends Pick<Deps, 'deadline'> {
   readonly config: Config;
   readonly store: Pick<
     Store,
-    'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'writeJsonOnce' | 'head'
+    'findJson' | 'readJson' | 'readText' | 'readRange' | 'writeText' | 'writeOnce' | 'head'
   >;
 }
 
@@ -45,18 +46,38 @@ export async function rawTableOf(
   return table ? { ...toRawTable(table, contract), seen } : null;
 }
 
-/** The attempt's profile: made once, then read. */
+/** About what a step looks at in some seconds. */
+const filesPerPart = 1000;
+
+/**
+ * The attempt's profile: made once, then read. That of a large batch is made in parts, and the next call goes on behind those that are made.
+ * Throws OutOfTime.
+ */
 export async function profileOf(
-  { config, store }: ProfileDeps,
+  deps: ProfileDeps,
   contract: Contract,
   manifest: Manifest,
   attempt: BatchInput,
+  perPart: number = filesPerPart,
 ): Promise<Profile> {
-  const at = places(config).attempt(attempt.dataset, attempt).profile;
-  const saved = await store.findJson(at, profileSchema);
+  const { config, store, deadline } = deps;
+  const at = places(config);
+  const whole = at.attempt(attempt.dataset, attempt).profile;
+  const saved = await store.findJson(whole, profileSchema);
   if (saved) return saved;
-  const profile = await profileBatch(store, config.rawBucket, contract, manifest);
-  return store.writeJsonOnce(at, profile, profileSchema);
+  const options = { documentBytes: sampleOf(manifest.files), deadline };
+  const chunks = chunksOf(manifest.files, perPart);
+  const parts: ProfilePart[] = [];
+  for (const [number, files] of chunks.entries()) {
+    const place = at.profilePart(attempt.dataset, attempt, number);
+    const made = chunks.length === 1 ? undefined : await store.findJson(place, partSchema);
+    const part = made ?? (await partOf(store, config.rawBucket, contract, files, options));
+    if (made === undefined && chunks.length > 1) await store.writeText(place, profileText(part));
+    parts.push(part);
+  }
+  const profile = profileOfParts(parts);
+  const isFirst = await store.writeOnce(whole, profileText(profile));
+  return isFirst ? profile : store.readJson(whole, profileSchema);
 }
 
 const toRawTable = (table: CatalogTable, contract: Contract): RawTable => ({

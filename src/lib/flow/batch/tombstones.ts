@@ -41,7 +41,10 @@ export const mostLookedBack = 50_000;
 export function lookingBack(plan: Plan, { files }: Pick<Manifest, 'files'>): Plan {
   const { dedupe } = plan.set;
   const [first] = files;
-  const oldest = Math.min(...files.map(({ notedAt = '' }) => Date.parse(notedAt)));
+  const oldest = files.reduce(
+    (time, { notedAt = '' }) => Math.min(time, Date.parse(notedAt)),
+    Number.POSITIVE_INFINITY,
+  );
   if (!dedupe?.deletes || first === undefined || !isLoser(first) || Number.isNaN(oldest)) return plan;
   const lookBackDays = (dedupe.keepDeletesDays ?? 0) + Math.ceil((Date.now() - oldest) / dayLength);
   return { ...plan, set: { ...plan.set, dedupe: { ...dedupe, lookBackDays } } };

@@ -14,7 +14,7 @@ import { type QualityReport, qualityReportSchema } from '../../quality/report.ts
 import { places } from '../batch/addresses.ts';
 import { contractOf } from '../batch/deps.ts';
 import { manifestSchema, unlessGone } from '../batch/manifest.ts';
-import { profileSchema } from '../batch/profileRecord.ts';
+import { profileSchema, profileText } from '../batch/profileRecord.ts';
 import { type EraseDeps, type Erasing, type Version, versionsBelow } from './work.ts';
 
 export interface Documents {
@@ -171,7 +171,7 @@ export async function eraseDocuments(
     const profile = await store.findJson(ref, profileSchema);
     if (profile === undefined) continue;
     const files = profile.files.map(({ head: _, ...file }) => file);
-    await store.writeText(ref, JSON.stringify({ ...profile, files }));
+    await store.writeText(ref, profileText({ ...profile, files }));
   }
   await store.deleteVersions(config.workBucket, dirty);
   return Object.fromEntries(

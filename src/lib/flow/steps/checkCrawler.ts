@@ -7,6 +7,7 @@ import type { CrawlQueue } from '../../aws/crawlQueue.ts';
 import { type MissingField, requireReadable } from '../../catalog/rawSchema.ts';
 import { usableMissing } from '../../catalog/usable.ts';
 import { namesOwnFields } from '../../contract/contract.ts';
+import { inParts } from '../../deadline.ts';
 import { chooseEngine } from '../../engine/size.ts';
 import { CrawlerFailed, SchemaMismatch } from '../../errors.ts';
 import type { RawTable } from '../../model/rawTable.ts';
@@ -32,7 +33,7 @@ export interface CrawlerDeps extends ProfileDeps, Pick<Deps, 'catalog'> {
 /**
  * Ready when the Catalog has every field of the batch that the contract can use, or when a crawl has read the batch. A crawl
  * covers only the objects of the batch, and no field causes a second crawl. Throws SchemaMismatch, which holds the batch, if a
- * required column is missing or has a type that cannot be read; CrawlerFailed if the crawl failed.
+ * required column is missing or has a type that cannot be read; CrawlerFailed if the crawl failed; WorkLeft.
  */
 export async function checkCrawler(
   deps: CrawlerDeps,
@@ -41,9 +42,10 @@ export async function checkCrawler(
   const { config, catalog, store } = deps;
   const [contract, manifest] = await Promise.all([readContract(deps, input), readManifest(deps, input)]);
   const crawler = crawlerOf(config, contract.dataset);
-  const profile = await profileOf(deps, contract, manifest, input);
+  const profile = await inParts(profileOf(deps, contract, manifest, input));
   const seen = profile.record;
-  const engine = chooseEngine(input.engine, profile.files, config.embeddedLimitBytes);
+  const objects = manifest.files.length;
+  const engine = chooseEngine(input.engine, profile.files, config.embeddedLimitBytes, objects);
   const isDone = (crawlStarted: boolean) => ({ status: 'ready' as const, crawlStarted, engine });
   // Nothing in the batch can be parsed: it has no fields, and every row will be quarantined.
   if (seen === null) return isDone(input.crawlStarted);
@@ -81,10 +83,10 @@ export async function checkCrawler(
     // Another crawl may have begun before these files arrived: wait until it ends, then start a new one.
     if (state !== 'READY') return { status: 'crawling', crawlStarted, engine };
     // The files of an archive are one object.
-    const objects = [
+    const crawled = [
       ...new Map(profile.files.map((file) => [`${file.version}/${file.object}`, file])).values(),
     ];
-    if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, objects);
+    if (queue !== undefined) await deps.crawlQueue.tell(queue, config.rawBucket, crawled);
     crawlStarted = await catalog.startCrawler(crawler);
   }
   const ended = await waitForCrawl();

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { goesThrough } from '../../aws/dynamo.ts';
 import { contractText } from '../../contract/built.ts';
 import { tableFormatOf } from '../../contract/contract.ts';
+import { inParts } from '../../deadline.ts';
 import { BatchOpen, RecordUnreadable, TableMismatch, TableUnsupported } from '../../errors.ts';
 import type { Queued } from '../../ledger/files.ts';
 import {
@@ -24,11 +25,12 @@ import type { claimInput, claimOutput } from '../batch/schemas.ts';
 import { tableOfContract } from '../batch/tables.ts';
 import { letGo, type WakeDeps } from '../wake.ts';
 
-export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'formats'> & WakeDeps;
+export type ClaimDeps = Pick<Deps, 'config' | 'contracts' | 'store' | 'ledger' | 'formats' | 'deadline'> &
+  WakeDeps;
 
 /**
  * Claims the next batch. Without files, or while an operator has paused the dataset, it releases the lease. A file that cannot be part of a batch is moved out of the way,
- * so that it keeps no other waiting. Throws LeaseLost, and BatchOpen while an earlier attempt is neither finished nor taken back,
+ * so that it keeps no other waiting. Throws LeaseLost, WorkLeft, and BatchOpen while an earlier attempt is neither finished nor taken back,
  * and LedgerRestored while the ledger does not know of one.
  */
 export async function claimBatch(
@@ -48,7 +50,7 @@ export async function claimBatch(
   const manifest =
     lease.batch === undefined
       ? (await ledger.pauseOf(dataset)) === undefined
-        ? await nextManifest(deps, dataset, fence)
+        ? await inParts(nextManifest(deps, dataset, fence))
         : null
       : await readManifest(deps, { dataset, batch: lease.batch, fence });
   if (manifest === null) {
@@ -67,7 +69,8 @@ export async function claimBatch(
   }
   const replay = replayOf(files[0]);
   const decision = decisionOf(files[0]);
-  await ledger.claim(dataset, fence, { id: batch, files, bytes, engine, execution, replay, decision });
+  const claimed = { id: batch, files, bytes, engine, execution, replay, decision };
+  await inParts(ledger.claim(dataset, fence, claimed, deps.deadline));
   const replaces = replacesOf(manifest).length;
   return { outcome: 'claimed', batch, engine, files: files.length, bytes, replaces };
 }
@@ -81,7 +84,7 @@ function decisionOf(first: RawFile | undefined): Decision | undefined {
 
 /** The next batch; null if no files wait. */
 async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Promise<Manifest | null> {
-  const { config, ledger } = deps;
+  const { config, ledger, deadline } = deps;
   for (;;) {
     const queued = nextBatch(await ledger.nextFiles(dataset, config.batchFiles), {
       files: config.batchFiles,
@@ -91,16 +94,18 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     if (!first) return null;
     const records = await readRecords(deps, dataset, fence, queued);
     if (records === null) continue;
-    const usable = await parallel(queued, 16, (file, i) =>
-      prepared(deps, dataset, fence, file, records[i]?.file, records[i]?.object),
+    const usable = await parallel(
+      queued,
+      filesAtOnce,
+      (file, i) => prepared(deps, dataset, fence, file, records[i]?.file, records[i]?.object),
+      deadline,
     );
     const latest = new Map(records.map(({ object }, i) => [queued[i]?.object, object?.version]));
     const all = usable.flatMap((entry) => entry ?? []);
+    const waiting = Map.groupBy(all, ({ file }) => file.object);
     // If two versions of an object wait, only the latest is part of the batch; the other one comes after it.
     const found = all.filter(
-      ({ file }, i) =>
-        all.every(({ file: other }, k) => k === i || other.object !== file.object) ||
-        latest.get(file.object) === file.version,
+      ({ file }) => waiting.get(file.object)?.length === 1 || latest.get(file.object) === file.version,
     );
     // Files with different decisions are never in one batch.
     const kind = found[0]?.file.decision?.kind ?? null;
@@ -108,7 +113,13 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     if (chosen.length === 0) continue;
     const misfit = await misfitOf(deps, dataset);
     if (misfit !== null) {
-      await parallel(chosen, 16, ({ file }) => ledger.hold(dataset, fence, file, misfit));
+      await ledger.holdAll(
+        dataset,
+        fence,
+        chosen.map(({ file }) => file),
+        misfit,
+        deadline,
+      );
       continue;
     }
     const files = chosen.map(({ file }) => file);
@@ -126,9 +137,12 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
   }
 }
 
+/** To look whether a version is still there takes one call, and a batch may have many corrections. */
+const filesAtOnce = 48;
+
 /** Records of files of the queue. Null where one cannot be read: it is held, and so keeps no other file waiting. */
 async function readRecords(
-  { ledger }: Pick<ClaimDeps, 'ledger'>,
+  { ledger, deadline }: Pick<ClaimDeps, 'ledger' | 'deadline'>,
   dataset: string,
   fence: number,
   queued: readonly Queued[],
@@ -138,7 +152,7 @@ async function readRecords(
   } catch (error) {
     if (!(error instanceof RecordUnreadable)) throw error;
   }
-  await parallel(queued, 16, async (file) => {
+  const holdUnreadable = async (file: Queued) => {
     try {
       await ledger.read(dataset, [file]);
     } catch (error) {
@@ -147,7 +161,8 @@ async function readRecords(
       const isHeld = await goesThrough(ledger.hold(dataset, fence, file, reasonOf(error)));
       if (!isHeld) await ledger.dropStray(dataset, fence, file);
     }
-  });
+  };
+  await parallel(queued, filesAtOnce, holdUnreadable, deadline);
   return null;
 }
 

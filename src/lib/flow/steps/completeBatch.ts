@@ -1,5 +1,6 @@
 /** CompleteBatch: the batch ends, and the execution continues with the next one or hands over to a new execution. */
 import type { z } from 'zod';
+import { inParts } from '../../deadline.ts';
 import type { Deps } from '../batch/deps.ts';
 import { type Announce, finishBatch } from '../batch/finish.ts';
 import type { completeInput, completeOutput } from '../batch/schemas.ts';
@@ -11,7 +12,7 @@ const handOver = { events: 10_000, age: 6 * 3_600_000 };
 
 /**
  * Finishes the batch, and says whether the execution continues with the next one. If not, the lease is released. An execution
- * that has run for a long time hands over to a new one.
+ * that has run for a long time hands over to a new one. Throws WorkLeft.
  */
 export async function completeBatch(
   deps: Deps & WakeDeps & { readonly announce: Announce },
@@ -21,7 +22,7 @@ export async function completeBatch(
   const record = await ledger.batch(dataset, batch);
   // This call is a repetition, and the first call has finished everything.
   const isOver = record?.state === 'published' && record.committed === fence;
-  if (!isOver) await finishBatch(deps, { dataset, batch, fence }, fence);
+  if (!isOver) await inParts(finishBatch(deps, { dataset, batch, fence }, fence));
   const isOld = events >= handOver.events || Date.parse(startedAt) + handOver.age < Date.now();
   const lease = await ledger.lease(dataset);
   const isHolder = lease?.fence === fence && lease.execution !== undefined;

@@ -1,5 +1,6 @@
 /** FailBatch: takes over the lease of the failed execution, and ends its open batch. */
 import type * as z from 'zod';
+import { inParts } from '../../deadline.ts';
 import { outageErrors } from '../../errorNames.ts';
 import { isJsonObject, tryParseJson } from '../../json.ts';
 import { restAfter } from '../batch/afterFailure.ts';
@@ -10,7 +11,7 @@ import { letGo, wake } from '../wake.ts';
 /**
  * Takes over the lease of the failed execution, so that its late calls no longer count. Then it ends the open batch, and
  * releases the lease; in an outage of AWS the dataset rests before its next execution. It is idempotent, even while an earlier call still runs: the later call takes over. The result is the
- * error of the execution.
+ * error of the execution. Throws WorkLeft.
  */
 export async function failBatch(
   deps: SettleDeps,
@@ -21,7 +22,7 @@ export async function failBatch(
   // The present holder of the lease also has the files.
   if (own === null) await wake(deps, dataset);
   else {
-    const ended = await endOpenBatches(deps, dataset, own, failure);
+    const ended = await inParts(endOpenBatches(deps, dataset, own, failure));
     // Otherwise an execution that cannot even claim a batch would be followed by the next one at once.
     if (ended === 0 && outageErrors.has(failure.error)) await deps.ledger.noteOutage(dataset, own);
     await letGo(deps, dataset, own, restAfter((await deps.ledger.failuresInARow(dataset)).outages));

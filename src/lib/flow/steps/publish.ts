@@ -66,8 +66,11 @@ export async function publish(
     places(config).attempt(dataset, attempt).summary,
   );
   // A twin of this call, which Step Functions took for lost, may arrive late: the first record stays.
-  await parallel(documents, 8, ({ key, live }) =>
-    store.writeOnce({ bucket: config.workBucket, key }, JSON.stringify(live)),
+  await parallel(
+    documents,
+    32,
+    ({ key, live }) => store.writeOnce({ bucket: config.workBucket, key }, JSON.stringify(live)),
+    deadline,
   );
   await store.writeOnce(places(config).mark(dataset, attempt), '');
   // This is written before any object, so that a process that takes the attempt back knows what to remove.
@@ -179,7 +182,7 @@ async function planOf(
   const isTombstone = areTombstones(config, dataset);
   const documents: { key: string; live: Live }[] = [];
   const isOwn = (old: ObjectRef) => old.bucket === config.processedBucket && isOfTable(table, old.key);
-  const rewritten = await parallel(rewrites, 8, async ({ batch, objects: changed }) => {
+  const rewrittenOf = async ({ batch, objects: changed }: (typeof rewrites)[number]) => {
     const before = await liveOf(deps, dataset, batch);
     const dropped = {
       objects: [] as Live['objects'],
@@ -206,7 +209,8 @@ async function planOf(
     const key = at.attempt(dataset, attempt).live(batch).key;
     documents.push({ key, live: afterRewrite(before, dropped, added) });
     return { batch, dropped, added, ...(hidden.length === 0 ? {} : { hidden }), live: key };
-  });
+  };
+  const rewritten = await parallel(rewrites, 32, rewrittenOf, deps.deadline);
   const leaving = rewrites
     .flatMap((rewrite) => rewrite.objects)
     .reduce((sum, { at: old, removed }) => sum + (isOwn(old) ? removed : 0), 0);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Contract } from '../../../../src/lib/contract/schema.ts';
 import { ObjectMissing } from '../../../../src/lib/errors.ts';
-import { profileBatch, shapeOfContent } from '../../../../src/lib/flow/batch/profile.ts';
+import { partOf, profileOfParts, sampleOf, shapeOfContent } from '../../../../src/lib/flow/batch/profile.ts';
 import { profileSchema } from '../../../../src/lib/flow/batch/profileRecord.ts';
 import { avroContract, avroFiles } from '../../../support/avroFiles.ts';
 import { contractWith } from '../../../support/embedded.ts';
@@ -29,8 +29,9 @@ async function profileOfObjects(contract: Contract, objects: Readonly<Record<str
     readRange: async (ref: { key: string }, start: number, end: number) =>
       Uint8Array.from(bytesOf(ref).subarray(start, end)).buffer,
   };
-  const profile = await profileBatch(store, 'raw', contract, { files } as Parameters<typeof profileBatch>[3]);
-  return profileSchema.parse(JSON.parse(JSON.stringify(profile)));
+  const all = files.map((file) => ({ ...file, sk: '', etag: '' }));
+  const part = await partOf(store, 'raw', contract, all, { documentBytes: 2 ** 25 });
+  return profileSchema.parse(JSON.parse(JSON.stringify(profileOfParts([part]))));
 }
 const fieldsOf = ({ record }: Awaited<ReturnType<typeof profileOfObjects>>) =>
   record?.fields.map(({ name }) => name);
@@ -93,4 +94,13 @@ test('the fields of a cut document are those of its whole records', () => {
   expect(fields({ records: 'data."item s"' }, start)).toEqual(['a', 'b']);
   expect(fields({ records: 'data.items' }, start)).toEqual([]);
   expect(fields({ formats: ['json_array'] }, '[{"a":1},{"b":[{"z":1}]},{')).toEqual(['a', 'b']);
+});
+
+test('documents of a very large batch share the bytes that a step has time to parse', () => {
+  const documents = (count: number, size: number) => Array.from({ length: count }, () => ({ size }));
+  expect(sampleOf(documents(300, 2 ** 26))).toBe(2 ** 25);
+  expect(sampleOf(documents(768, 2 ** 26))).toBe(2 ** 24);
+  expect(sampleOf(documents(20_000, 1000))).toBe(2 ** 25);
+  // As much of each as is read of every file.
+  expect(sampleOf(documents(100_000, 5_000_000))).toBe(256 * 1024);
 });

@@ -97,6 +97,15 @@ test.each([
   expect(await tombstonesFor(world.deps('transform'), looking, own, [], most)).toHaveLength(count);
 });
 
+test('the oldest file of a large batch says for how long tombstones count', () => {
+  const now = world.aws.clock.now();
+  const of = (ago: number) => fileOf('replay-~lost-b', new Date(now - ago * 86_400_000).toISOString());
+  const files = [...Array.from({ length: 200_000 }, () => of(3)), of(40)];
+  const dedupe = { key: ['id'], order: [], published: true, deletes: true, keepDeletesDays: 30 };
+  const { set } = lookingBack({ ...plan, set: { ...plan.set, dedupe } }, { files });
+  expect(set.dedupe?.lookBackDays).toBeGreaterThanOrEqual(70);
+});
+
 test('keys of tombstones are known by their folder', () => {
   const { config } = world.deps('test');
   const are = areTombstones(config, dataset);

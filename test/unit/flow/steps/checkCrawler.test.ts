@@ -75,7 +75,7 @@ function stageWith(
       writeText: async (ref, text) => {
         objects.set(address(ref), text);
       },
-      writeJsonOnce: async () => {
+      writeOnce: async () => {
         throw new Error('the profile is there');
       },
     },

@@ -32,6 +32,11 @@ test('more than ten events at once need a window in which the queue gathers them
   expect(faults({ dispatchWindow: 0, dispatchBatch: 10 })).toEqual([]);
 });
 
+test('a batch has at most 100,000 files and 500 GB', () => {
+  expect(faults({ batchFiles: 100_000, batchLimitMb: 512_000 })).toEqual([]);
+  expect(faults({ batchFiles: 100_001, batchLimitMb: 512_001 })).toHaveLength(2);
+});
+
 test('a bucket’s name has the account and the region, and no accepted stage makes it longer than S3 allows', () => {
   for (const region of ['us-east-1', 'ap-southeast-1', 'us-isof-south-1'])
     for (let length = 1; length <= 25; length++) {
