@@ -2,8 +2,16 @@
  * Processes files again: held and failed ones (retry), and published ones from raw (replay). Both put files into the queue and
  * wake the dataset; the flow does the rest.
  */
-import { InvalidInput } from '../../errors.ts';
-import { type BatchRecord, type FileRecord, longestReason } from '../../model/records.ts';
+import { counted } from '../../counted.ts';
+import { AlreadyDecided, InvalidInput } from '../../errors.ts';
+import {
+  type BatchRecord,
+  type Decision,
+  type FileRecord,
+  longestReason,
+  pastOf,
+} from '../../model/records.ts';
+import { parallel } from '../../parallel.ts';
 import { contractOf, type Deps } from '../batch/deps.ts';
 import { replayPrefix } from '../batch/id.ts';
 import { nextBatch } from '../batch/limits.ts';
@@ -17,7 +25,10 @@ export function requireReason(reason: string): void {
     throw new InvalidInput(`the reason has ${reason.length} characters; ${longestReason} are kept`);
 }
 
-/** Puts held and failed files back into the queue: of a batch, of one key, or all. Returns their number. */
+/**
+ * Puts held and failed files back into the queue: of a batch, of one key, or all. Returns their number. Throws AlreadyDecided if somebody has
+ * released or rejected some of them: these wait for that call to go on, and the others are in the queue.
+ */
 export async function retry(
   deps: OperatorDeps,
   dataset: string,
@@ -35,9 +46,32 @@ export async function retry(
       `${dataset}: the batch ${record.batch} is ${record.state}, and has no file that is held or failed`,
       { dataset, batch: record.batch },
     );
-  const moved = await ledger.requeue(dataset, files, record ? { group: groupOf(record, 'retry') } : {});
+  const decided = await decidedOf(deps, dataset, files);
+  const others = files.filter(({ batch }) => !decided.has(batch));
+  const moved = await ledger.requeue(dataset, others, record ? { group: groupOf(record, 'retry') } : {});
   await wake(deps, dataset);
-  return moved;
+  const [first] = decided;
+  if (first === undefined) return moved;
+  const [batch, { kind, at, reason }] = first;
+  throw new AlreadyDecided(
+    `${dataset}: the batch ${batch} was ${pastOf[kind]} at ${at} (${reason}), and ${counted(files.length - others.length, 'file')} still ${files.length - others.length === 1 ? 'waits' : 'wait'} for it: the command ${kind} goes on with them. ${counted(moved, 'other file')} put back into the queue`,
+    { dataset, batch },
+  );
+}
+
+/** What a person has decided about the batches of held files, if it was not carried out for all of them. */
+async function decidedOf(
+  { ledger }: Pick<OperatorDeps, 'ledger'>,
+  dataset: string,
+  files: readonly { readonly batch: string }[],
+): Promise<Map<string, Decision>> {
+  const batches = [...new Set(files.map(({ batch }) => batch))];
+  const records = await parallel(batches, 16, (batch) => ledger.findBatch(dataset, batch));
+  return new Map(
+    records.flatMap((record) =>
+      record?.state === 'held' && record.decision ? [[record.batch, record.decision] as const] : [],
+    ),
+  );
 }
 
 /** The files of a batch that is retried, as a separate batch. */

@@ -46,7 +46,8 @@ export async function decide(
       },
     );
   // Whoever releases it may mean that the rows leave, or that they stay.
-  if (decision.kind === 'release' && (await isRollback(deps, dataset, files)))
+  const isFirst = record.decision === undefined;
+  if (isFirst && decision.kind === 'release' && (await isRollback(deps, dataset, files)))
     throw new InvalidInput(
       `${dataset}: the batch ${batch} takes rows out of the table: it was rolled back. A retry continues this, and reject keeps the rows`,
       { dataset, batch },

@@ -110,6 +110,12 @@ test('a decision that was interrupted is completed by the same decision, whateve
   await expect(
     world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release'))),
   ).rejects.toMatchObject({ name: 'AlreadyDecided' });
+  // Whoever retries does not decide otherwise.
+  for (const which of [{ batch }, {}])
+    await expect(world.operate((deps) => retry(deps, dataset, which))).rejects.toThrow(
+      /was rejected at .* still wait for it: the command reject goes on with them\. 0 other files put back/,
+    );
+  expect(await world.deps('test').ledger.waiting(dataset, 'held', batch)).toHaveLength(waiting.length);
   await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('reject')));
   await world.settle();
   expect(keys.map(rowsOf)).toEqual(keys.map(() => 6));
