@@ -7,9 +7,9 @@ const triesOfFile = 3;
 
 /**
  * After this many failures in a row the cause is not a single file. To split on would only start thousands of executions. (To
- * find one file in 1,000 takes 20.)
+ * find one file in 100,000 takes up to 37, if its half is always tried first.)
  */
-export const failuresInARow = 25;
+export const failuresInARow = 40;
 
 /** Files go back to the queue in groups, each a batch of its own; or they wait for a person. */
 export type Verdict<F> =

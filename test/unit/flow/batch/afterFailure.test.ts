@@ -44,6 +44,20 @@ test('one poison file among a hundred stands alone in the end, and all others ar
   }
 });
 
+test('a poison file whose half is always tried first is found in the largest batch, too', () => {
+  let size = 100_000;
+  let failures = 0;
+  for (let attempts = 1; ; attempts++) {
+    const verdict = afterFailure(Array.from({ length: size }), attempts, ++failures);
+    if (verdict.kind === 'hold') throw new Error(verdict.why);
+    if (verdict.kind === 'fail') break;
+    const larger = verdict.groups[0]?.length ?? 0;
+    if (larger < size) attempts = 0;
+    size = larger;
+  }
+  expect([size, failures]).toEqual([1, 37]);
+});
+
 test('when everything breaks, the files are held after a bounded number of tries', () => {
   const files = Array.from({ length: 1000 }, (_, i) => i);
   const { states, tries } = work(files, () => true);
@@ -73,8 +87,8 @@ test.each<[string, number, number, number, object]>([
   ['the first of two parts is the larger one', 3, 2, 2, { kind: 'retry', groups: [[0, 1], [2]] }],
   ['a file alone is tried again', 1, 2, 2, { kind: 'retry', groups: [[0]] }],
   ['after its third try it has failed', 1, 3, 3, { kind: 'fail' }],
-  ['24 failures in a row hold nothing', 2, 1, 24, { kind: 'retry', groups: [[0, 1]] }],
-  ['25 do', 2, 1, 25, { kind: 'hold', why: 'the last 25 batches of the dataset all failed' }],
+  ['39 failures in a row hold nothing', 2, 1, 39, { kind: 'retry', groups: [[0, 1]] }],
+  ['40 do', 2, 1, 40, { kind: 'hold', why: 'the last 40 batches of the dataset all failed' }],
 ])('%s', (_, files, attempts, inARow, verdict) => {
   expect(afterFailure([...Array(files).keys()], attempts, inARow)).toEqual(verdict);
 });
