@@ -124,16 +124,27 @@ async function nextManifest(deps: ClaimDeps, dataset: string, fence: number): Pr
     }
     const files = chosen.map(({ file }) => file);
     const replay = replayOf(first);
-    const id = batchId(files, replay);
-    // The same files may have been published before, and are a new batch then: the same one in each of its tries.
-    const taken = (await ledger.batch(dataset, id))?.committed;
     return {
       dataset,
-      batch: taken === undefined ? id : batchId(files, `${replay ?? ''}#${taken}`),
+      batch: await freeId(deps, dataset, files, replay),
       files,
       published: chosen.flatMap(({ file, rows }) => (rows ? [{ object: file.object, ...rows }] : [])),
       decision: kind,
     };
+  }
+}
+
+/** The id of the next batch with these files: the same one in each of its tries. They may have been published before, each time as another batch. */
+async function freeId(
+  { ledger }: Pick<ClaimDeps, 'ledger'>,
+  dataset: string,
+  files: readonly RawFile[],
+  replay: string | undefined,
+): Promise<string> {
+  for (let id = batchId(files, replay); ; ) {
+    const taken = (await ledger.batch(dataset, id))?.committed;
+    if (taken === undefined) return id;
+    id = batchId(files, `${replay ?? ''}#${taken}`);
   }
 }
 

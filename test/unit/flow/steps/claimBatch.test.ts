@@ -1,5 +1,6 @@
 /** ClaimBatch: which of the waiting files become a batch, and what becomes of the others. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { replay, retry } from '../../../../src/lib/flow/operate/again.ts';
 import { claimBatch } from '../../../../src/lib/flow/steps/claimBatch.ts';
 import { fileKey, objectKey } from '../../../../src/lib/ledger/keys.ts';
 import { type Deps, dataset, World } from '../../../support/flowWorld.ts';
@@ -216,4 +217,26 @@ test('files that were published as this batch before are a new batch', async () 
   const second = await claim();
   expect(second).toMatchObject({ outcome: 'claimed', files: 1 });
   expect(second).not.toMatchObject({ batch: first.batch });
+});
+
+test('invariant 8: files that are published again and again as the same batch are another one each time', async () => {
+  const world = new World();
+  let isHeld = false;
+  world.watch('publish', async () => {
+    if (isHeld) throw Object.assign(new Error('a test'), { name: 'ExpectationFailed' });
+  });
+  world.put('feed/a', ['1@06']);
+  await world.settle();
+  for (let i = 0; i < 3; i++) {
+    isHeld = true;
+    await world.operate((deps) => replay(deps, dataset, { prefix: 'feed/' }));
+    await world.settle();
+    isHeld = false;
+    // Without the batch, they wait like new files.
+    await world.operate((deps) => retry(deps, dataset, {}));
+    await world.settle();
+    expect(world.linesOf('feed/a')).toEqual(['1@06']);
+  }
+  const published = (await world.deps('test').ledger.batches(dataset)).filter((b) => b.state === 'published');
+  expect(published).toHaveLength(4);
 });
