@@ -1,11 +1,12 @@
 /** `sluice logs`: log lines of the functions, of one execution, batch or step. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { batchOf } from '../lib/flow/operate/again.ts';
+import { timeOf } from '../lib/time.ts';
 import { findExecution, functionOf, stepFunctions } from '../stage/executions.ts';
 import { type About, fieldsOf, type LogEvent, linesAbout, mostLines, readLogs } from '../stage/logs.ts';
 import { complain, print, printJson, styled } from '../stage/terminal.ts';
 import { connect, datasetsOf, stageHelp, stageOptions } from './connect.ts';
-import { readOptions, suggestion, timeOf, UsageError } from './usage.ts';
+import { readOptions, suggestion, UsageError } from './usage.ts';
 
 export const help = `Usage: npm run sluice -- logs [--dataset NAME] [--execution NAME | --batch ID] [--step NAME] [--since T] [--follow] [options]
 

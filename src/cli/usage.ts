@@ -1,4 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { timeOf } from '../lib/time.ts';
 
 /** The command line has an error. */
 export class UsageError extends Error {
@@ -57,21 +58,7 @@ export function readLast(text: string): number {
   return Number(text);
 }
 
-/** A day, or a time with its zone (ISO 8601). */
-const dayOrTime = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
-
-/**
- * The milliseconds of a day of UTC, or of a time with its zone: `2025-10-06`, `2025-10-06T05:00:00Z`. Undefined for another text: JavaScript would
- * read it in the zone of this machine, and 30 February as 2 March.
- */
-export function timeOf(text: string): number | undefined {
-  const [, day] = dayOrTime.exec(text) ?? [];
-  const [time, midnight] = [Date.parse(text), Date.parse(day ?? '')];
-  if (day === undefined || Number.isNaN(time) || Number.isNaN(midnight)) return undefined;
-  return new Date(midnight).toISOString().startsWith(day) ? time : undefined;
-}
-
-/** A day or a time: see timeOf. Throws UsageError. */
+/** A day or a time: see lib/time.ts. Throws UsageError. */
 export function readTime(text: string): Date {
   const time = timeOf(text);
   if (time === undefined)

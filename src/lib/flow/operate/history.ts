@@ -2,6 +2,7 @@
 import { tableFormatOf, tableOf } from '../../contract/contract.ts';
 import { InvalidInput } from '../../errors.ts';
 import type { TableHistory, TableSnapshot } from '../../table/format.ts';
+import { timeOf } from '../../time.ts';
 import { contractOf, type Deps } from '../batch/deps.ts';
 import { batchOf } from './again.ts';
 
@@ -56,9 +57,6 @@ export async function stateOrBatch(
   );
 }
 
-/** A day, or a time with its zone (ISO 8601). */
-const time = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
-
 /**
  * An earlier state of a dataset's table: that of a tag, of a snapshot by its id, or of a time (2025-10-06, 2025-10-06T05:00:00Z). Throws as
  * `tableHistory`, and InvalidInput if the table has no such state.
@@ -68,8 +66,8 @@ export async function stateOf(deps: HistoryDeps, dataset: string, which: string)
   const all = await history.snapshots(table);
   const named = find(all, which);
   if (named) return named;
-  const at = time.test(which) ? Date.parse(which) : Number.NaN;
-  if (Number.isNaN(at)) throw noState(dataset, table, which);
+  const at = timeOf(which);
+  if (at === undefined) throw noState(dataset, table, which);
   const found = await history.at(table, at);
   if (found) return found;
   const [oldest] = all;

@@ -61,7 +61,8 @@ export async function rollback(
     .map(({ object: key, version }) => leaving({ object: key, version }, before.get(key)));
   const to = { group: `rollback-${batch}`, why };
   const moved = await reject(deps, dataset, all, { batch, ...to });
-  const left = all.filter((file) => !moved.includes(file));
+  const gone = new Set(moved);
+  const left = all.filter((file) => !gone.has(file));
   for (const [present, files] of await readAgain(deps, dataset, left, batch))
     moved.push(...(await reject(deps, dataset, files, { batch: present, ...to })));
   await wake(deps, dataset);

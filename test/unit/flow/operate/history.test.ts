@@ -89,6 +89,7 @@ test('two states differ in the partitions with other objects, and a batch stands
   expect(await state(third?.id)).toBe(third?.id);
   expect(await state(first?.at)).toBe(first?.id);
   await expect(state('abcd')).rejects.toThrow('no snapshot or tag abcd');
+  await expect(state('2025-02-30')).rejects.toThrow('no snapshot or tag 2025-02-30');
   await expireSnapshots(depsOf(world.aws.actor('upkeep'), world.aws), dataset, {
     olderThan: world.aws.clock.now(),
     keepLast: 1,
