@@ -105,7 +105,8 @@ async function decideFiles(
     return isReplay ? [{ ...file, rowsIn: rows.batch }] : [];
   });
   const kept = await ledger.keepPublished(dataset, replays);
-  const others = files.filter(({ sk }) => !replays.some((replay) => replay.sk === sk));
+  const places = new Set(replays.map(({ sk }) => sk));
+  const others = files.filter(({ sk }) => !places.has(sk));
   const moved = await ledger.requeue(dataset, others, {
     group,
     decision: made,
