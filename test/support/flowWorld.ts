@@ -791,6 +791,11 @@ export class World {
       : operation.endsWith('CopyObject') && 'Bucket' in input && input.Bucket === 'processed';
   }
 
+  /** The error of that call without a permission: Glue's, or S3's. */
+  get publishingDenied(): string {
+    return this.format === 'iceberg' ? 'AccessDeniedException' : 'AccessDenied';
+  }
+
   /** Rows in quarantine. */
   refused(): { object: string; version: string; line: string }[] {
     return this.aws.s3

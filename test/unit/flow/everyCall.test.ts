@@ -156,7 +156,7 @@ test('invariant 2: FailBatch that stands still at whatever call, and goes on whe
       actor.startsWith('publish') &&
       world.isPublishing(operation, input) &&
       ++calls === (world.format === 'hive' ? 2 : 1)
-        ? { mode: 'fail', error: 'AccessDenied' }
+        ? { mode: 'fail', error: world.publishingDenied }
         : undefined;
     const frozen = world.freeze(n, (actor) => actor.startsWith('failBatch'));
     await world.deliver();

@@ -125,7 +125,7 @@ test('a released file that fails for another reason is still released when it is
   const batch = await held('feed/a');
   world.aws.plan = ({ actor, operation, input }) =>
     actor.startsWith('publish') && world.isPublishing(operation, input)
-      ? { mode: 'fail', error: 'AccessDenied' }
+      ? { mode: 'fail', error: world.publishingDenied }
       : undefined;
   await world.call('operator', (deps) => decide(deps, dataset, batch, kindOf('release')));
   await world.settle();
