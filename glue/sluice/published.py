@@ -26,7 +26,7 @@ class Setup(TypedDict):
     columns: list[str]
     # Column -> its id, and the names that it has in objects without ids: `fieldIds` of the plan.
     ids: dict[str, Any]
-    # Of tombstones: column -> the names that it had before. They have no ids, and may be older than the contract.
+    # For tombstones, which have no ids and may be older than the contract: column -> the names that it had before.
     earlier: NotRequired[dict[str, list[str]]]
     region: str | None
 
@@ -147,7 +147,7 @@ def names_among(
 
 
 def holds(wide: pyarrow.DataType, narrow: pyarrow.DataType) -> bool:
-    """Whether a column of one type has every value of another: a time is no number of seconds."""
+    """Whether a column of one type can hold every value of another type. A time cannot become a number."""
     types = pyarrow.types
     if types.is_decimal(wide) and types.is_decimal(narrow):
         return bool(wide.scale == narrow.scale and wide.precision >= narrow.precision)

@@ -60,11 +60,10 @@ export function step<I extends z.ZodType, O extends z.ZodType>(
   output: O,
   run: (input: z.output<I>, deadline: Deadline) => Promise<z.output<O>>,
 ) {
-  return wrap(async (event: unknown, context: Context) => {
+  return wrap(async (event: unknown, deadline) => {
     const parsed = input.safeParse(event);
     if (!parsed.success) throw new InvalidInput(z.prettifyError(parsed.error));
     logger.appendKeys(batchKeys(parsed.data));
-    const deadline = deadlineAfter(() => context.getRemainingTimeInMillis());
     const result = output.parse(
       await run(parsed.data, deadline).catch((error: unknown) => {
         throw asUnavailable(error);
@@ -75,8 +74,8 @@ export function step<I extends z.ZodType, O extends z.ZodType>(
   });
 }
 
-/** The middleware alone, for a handler that no state calls. */
-export const wrap = <E, R>(handler: (event: E, context: Context) => Promise<R>) =>
+/** The middleware and the function's time alone, for a handler that no state calls. */
+export const wrap = <E, R>(handler: (event: E, deadline: Deadline) => Promise<R>) =>
   middy<E, R>()
     .use(injectLambdaContext(logger, { resetKeys: true }))
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
@@ -85,7 +84,12 @@ export const wrap = <E, R>(handler: (event: E, context: Context) => Promise<R>) 
         logger.error('step failed', shortened(error) as Error);
       },
     })
-    .handler(handler);
+    .handler((event: E, context: Context) =>
+      handler(
+        event,
+        deadlineAfter(() => context.getRemainingTimeInMillis()),
+      ),
+    );
 
 /** A scheduled function for all datasets. Throws the first error after all datasets had their turn, or the time was up. */
 export const eachDataset = <R>(
@@ -93,8 +97,7 @@ export const eachDataset = <R>(
   what: string,
   run: (dataset: string, deadline: Deadline) => Promise<R>,
 ) =>
-  wrap(async (_: unknown, context: Context) => {
-    const deadline = deadlineAfter(() => context.getRemainingTimeInMillis());
+  wrap(async (_: unknown, deadline) => {
     const turns = await inTurn(deps, what, (dataset) => run(dataset, deadline), deadline);
     for (const { dataset, result } of turns.results) logger.info(what, { dataset, result });
     for (const { dataset, error } of turns.failures)

@@ -38,7 +38,7 @@ export const transientErrors: ReadonlySet<string> = new Set([
   'TimeoutError',
 ]);
 
-/** The errors of which an outage of AWS may be the cause. A step that cannot do its work in all of its calls has too much of it. */
+/** Errors that an outage of AWS may have caused. WorkLeft is none of them: the step has more work than all of its calls can do. */
 export const outageErrors: ReadonlySet<string> = new Set(
   [...transientErrors, 'QueryBrokenOff'].filter((name) => name !== 'WorkLeft'),
 );

@@ -76,8 +76,8 @@ export interface SizedFile {
 const mostEmbeddedObjects = 10_000;
 
 /**
- * The engine for a batch: the operator's choice, else the embedded engine if the batch fits. Refused files need no memory. `objects`: how many
- * have the files, of which an archive has several.
+ * The engine for a batch: the operator's choice, else the embedded engine if the batch fits. Refused files need no memory. `objects`: the
+ * number of objects in S3. An archive is one object with several files.
  */
 export function chooseEngine(
   choice: EngineChoice,

@@ -88,7 +88,7 @@ async function groupsOf(db: DuckDBConnection, paths: readonly string[]): Promise
   );
 }
 
-/** Whether a column of one type has every value of another: a time is no number of seconds. */
+/** Whether a column of one type can hold every value of another type. A time cannot become a number. */
 function holds(wide: string, narrow: string): boolean {
   const [a, b] = [wide, narrow].map((type) => /^DECIMAL\((\d+),(\d+)\)$/.exec(type));
   if (a && b) return a[2] === b[2] && Number(a[1]) >= Number(b[1]);

@@ -12,13 +12,16 @@ export interface GatherDeps {
 
 /**
  * Milliseconds until the waiting files of a dataset are due: 0 if they are, undefined if no files wait. Files that are
- * processed again (retried, replayed, released) are due at once.
+ * processed again (retried, replayed, released) are due at once. Those of a dataset that a deployment has removed are not due until it
+ * is added again.
  */
 export async function untilDue(
   { ledger, contracts }: GatherDeps,
   dataset: string,
 ): Promise<number | undefined> {
-  const gather = contracts.get(dataset)?.gather;
+  const contract = contracts.get(dataset);
+  if (contract === undefined) return undefined;
+  const { gather } = contract;
   if (gather === undefined) return (await ledger.hasPending(dataset)) ? 0 : undefined;
   const { waited, files, hasOthers } = await ledger.newFiles(dataset, gather.files);
   if (hasOthers || files >= gather.files) return 0;

@@ -24,8 +24,6 @@ export async function wake(
   if ((await untilDue(deps, dataset)) !== 0) return false;
   // Read after the lease. `resume` writes before it reads the lease, so one of both starts an execution.
   if ((await ledger.pauseOf(dataset)) !== undefined) return false;
-  // A deployment has removed the dataset: its files wait until it is added again.
-  if (!deps.contracts.has(dataset)) return false;
   const fence = await ledger.acquireLease(dataset);
   if (fence === null) return false;
   try {

@@ -66,7 +66,7 @@ export interface Ended {
   readonly reason: string;
   /** AWS was the cause, and the attempt does not count as a try. */
   readonly isOutage?: boolean;
-  /** After an error of which an outage may be the cause: the number of published files of the dataset. */
+  /** Set if an outage may have ended the attempt: the number of published files of the dataset. */
   readonly publishedBefore?: number | undefined;
 }
 

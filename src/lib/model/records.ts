@@ -133,7 +133,7 @@ export const batchRecordSchema = z.object({
   attempts: z.number(),
   /** How many of them an outage of AWS has ended: these do not count as tries. */
   outages: z.number().default(0),
-  /** The number of published files of the dataset when an error ended the last attempt of which an outage may be the cause. */
+  /** Set if an outage may have ended the last attempt: the number of published files of the dataset at that time. */
   publishedBefore: z.number().optional(),
   /** The fence of the committed attempt: its objects count, and the batch can only go forward. */
   committed: z.number().optional(),

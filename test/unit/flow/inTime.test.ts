@@ -85,32 +85,25 @@ const calls = (world: World, name: string) => {
   return () => n;
 };
 
-test('invariant 3: a claim whose time is nearly up is called again, and goes on with the files that are left', async () => {
-  const world = worldWithTime('claimBatch', many.length + 1);
-  for (const key of many) world.put(key, ['a@01']);
-  const claimed = transitions(world, 'claimed');
-  const claims = calls(world, 'claimBatch');
-  await world.settle();
-  expect(world.errors).toEqual([expect.stringContaining('WorkLeft')]);
-  expect(claims()).toBe(2);
-  expect([...claimed.values()]).toEqual(many.map(() => 1));
-  expect([...world.aws.sfn.executions.values()].map(({ status }) => status)).toEqual(['SUCCEEDED']);
-  await expectWhole(world);
-});
-
-test('invariant 3: a CompleteBatch whose time is nearly up is called again, and goes on with the files that are left', async () => {
-  const world = worldWithTime('completeBatch', 2);
-  for (const key of many) world.put(key, ['a@01']);
-  const published = transitions(world, 'published');
-  const completions = calls(world, 'completeBatch');
-  await world.settle();
-  expect(world.errors).toEqual([expect.stringContaining('WorkLeft')]);
-  expect(completions()).toBe(2);
-  expect([...published.values()]).toEqual(many.map(() => 1));
-  expect(world.aws.bus.entries).toHaveLength(1);
-  expect([...world.aws.sfn.executions.values()].map(({ status }) => status)).toEqual(['SUCCEEDED']);
-  await expectWhole(world);
-});
+test.each([
+  ['claimBatch', many.length + 1, 'claimed'],
+  ['completeBatch', 2, 'published'],
+] as const)(
+  'invariant 3: a %s whose time is nearly up is called again, and goes on with the files that are left',
+  async (name, pieces, state) => {
+    const world = worldWithTime(name, pieces);
+    for (const key of many) world.put(key, ['a@01']);
+    const changed = transitions(world, state);
+    const count = calls(world, name);
+    await world.settle();
+    expect(world.errors).toEqual([expect.stringContaining('WorkLeft')]);
+    expect(count()).toBe(2);
+    expect([...changed.values()]).toEqual(many.map(() => 1));
+    expect(world.aws.bus.entries).toHaveLength(1);
+    expect([...world.aws.sfn.executions.values()].map(({ status }) => status)).toEqual(['SUCCEEDED']);
+    await expectWhole(world);
+  },
+);
 
 test('invariant 3: a FailBatch whose time is nearly up is called again, and returns the files that are left', async () => {
   const world = worldWithTime('failBatch', 2);

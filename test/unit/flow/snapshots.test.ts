@@ -34,6 +34,15 @@ const worldOf = (replace: 'table' | 'partition') =>
 const rows = (v: number, n: number, ...ids: number[]) => ids.map((id) => `${id},${n},${v}\n`).join('');
 const stateOf = (v: number, n: number, ...ids: number[]) => ids.map((id) => `${id} ${n} ${v}`);
 
+/** Releases the batch that is held. Returns the reason why it was. */
+async function releaseHeld(world: World): Promise<string | undefined> {
+  const held = (await world.deps('test').ledger.batches(dataset)).find(({ state }) => state === 'held');
+  const decision = { kind: 'release', reason: 'a test', at: new Date().toISOString() } as const;
+  await world.operate((deps) => decide(deps, dataset, held?.batch ?? '', decision));
+  await world.settle();
+  return held?.reason;
+}
+
 test('a snapshot of the whole table replaces the one before it; a late one does not; one that is corrected away gives it back', async () => {
   const world = worldOf('table');
   const put = async (key: string, text: string) => {
@@ -82,16 +91,7 @@ thoroughTest(
     world.putText('feed/d', rows(3, 1, 1));
     await world.settle();
     expect(await tableOf(world)).toEqual(before);
-    const [held] = (await world.deps('test').ledger.batches(dataset)).filter(({ state }) => state === 'held');
-    expect(held?.reason).toMatch(/ReplacementDoubtful.*1 row in place of 7/);
-    await world.operate((deps) =>
-      decide(deps, dataset, held?.batch ?? '', {
-        kind: 'release',
-        reason: 'a test',
-        at: new Date().toISOString(),
-      }),
-    );
-    await world.settle();
+    expect(await releaseHeld(world)).toMatch(/ReplacementDoubtful.*1 row in place of 7/);
     expect(await tableOf(world)).toEqual([...stateOf(3, 1, 1), ...stateOf(2, 2, 9)].sort());
     await world.cleanUp();
     await expectCounted(world);
@@ -117,14 +117,6 @@ test('the first snapshot replaces rows that were published before the contract n
   expect(await tableOf(world)).toEqual(stateOf(2, 1, 1, 3));
   world.putText('feed/b', '\n');
   await world.settle();
-  const [held] = (await world.deps('test').ledger.batches(dataset)).filter(({ state }) => state === 'held');
-  await world.operate((deps) =>
-    decide(deps, dataset, held?.batch ?? '', {
-      kind: 'release',
-      reason: 'a test',
-      at: new Date().toISOString(),
-    }),
-  );
-  await world.settle();
+  await releaseHeld(world);
   expect(await tableOf(world)).toEqual(stateOf(1, 1, 1, 2));
 });

@@ -17,13 +17,13 @@ export type Verdict<F> =
   | { readonly kind: 'fail' }
   | { readonly kind: 'hold'; readonly why: string };
 
-/** After this many attempts that an outage has ended, at least half a day, AWS is no longer taken for the cause. */
+/** After this many outages of one batch, further ones count as tries. So many take at least ten hours. */
 const mostOutages = 150;
 
 /**
- * Whether an attempt that such an error has ended (outageErrors), although it was retried, does not count as a try: as far as one can tell, AWS has an
- * outage. If files were published since the last attempt at these, AWS works, and fails because of these. `outages`: how many earlier attempts
- * did not count; `publishedBefore`: the number of published files of the dataset at the end of the last one.
+ * Whether an attempt that one of `outageErrors` has ended is an outage of AWS, and does not count as a try. If files of the dataset were published
+ * since the last attempt at these files, AWS works, and these files are the cause. `outages`: how many earlier attempts did not count.
+ * `publishedBefore`: the number of published files of the dataset when the last attempt ended.
  */
 export const isOutage = (
   { outages, publishedBefore }: { readonly outages: number; readonly publishedBefore?: number | undefined },

@@ -129,8 +129,9 @@ async function nextStates(
   if (holdingErrors.includes(failure.error)) {
     const contract = await unlessGone(readContract(deps, attempt));
     // The contract that is deployed now may fit the files and the table.
-    if (contract !== null && isOutdated(deps.contracts, contract))
-      return { state: 'failed', returned: again([plain]) };
+    return contract !== null && isOutdated(deps.contracts, contract)
+      ? { state: 'failed', returned: again([plain]) }
+      : all('held');
   }
   if (doubtful.size > 0) {
     const held = plain.filter((file) => doubtful.has(file.object));
@@ -147,7 +148,6 @@ async function nextStates(
       ],
     };
   }
-  if (holdingErrors.includes(failure.error)) return all('held');
   const record = (await ledger.batch(dataset, batch)) ?? { attempts: 1, outages: 0 };
   const { attempts, outages } = record;
   const publishedBefore = outageErrors.has(failure.error) ? await ledger.publishedFiles(dataset) : undefined;

@@ -53,8 +53,9 @@ export async function retry(
   const [first] = decided;
   if (first === undefined) return moved;
   const [batch, { kind, at, reason }] = first;
+  const left = files.length - others.length;
   throw new AlreadyDecided(
-    `${dataset}: the batch ${batch} was ${pastOf[kind]} at ${at} (${reason}), and ${counted(files.length - others.length, 'file')} still ${files.length - others.length === 1 ? 'waits' : 'wait'} for it: the command ${kind} goes on with them. ${counted(moved, 'other file')} put back into the queue`,
+    `${dataset}: the batch ${batch} was ${pastOf[kind]} at ${at} (${reason}), and ${counted(left, 'file')} still ${left === 1 ? 'waits' : 'wait'} for it: the command ${kind} goes on with them. ${counted(moved, 'other file')} put back into the queue`,
     { dataset, batch },
   );
 }

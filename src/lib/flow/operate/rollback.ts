@@ -140,7 +140,7 @@ export interface RolledBackTo extends RolledBack {
 /**
  * Rolls back every batch of the dataset that was committed after a state of its Iceberg table (a tag, the id of a snapshot, or a time), so
  * that each object has the version of this state again, or no rows. A version of this state that was rolled back since is published again.
- * An interrupted call can be repeated. Throws InvalidInput if there is no such state or no such batch.
+ * An interrupted call can be repeated. Throws InvalidInput if the table has no such state, or if nothing was published after it.
  */
 export async function rollbackTo(
   deps: OperatorDeps,
@@ -199,7 +199,7 @@ export async function rollbackTo(
   };
 }
 
-/** Puts versions back into the queue whose objects have no rows now, because somebody has rolled them back. Gives those that went. */
+/** Puts versions back into the queue that were in the table then, and were rolled back since. Returns those that it has put back. */
 async function bringBack(
   { ledger }: Pick<OperatorDeps, 'ledger'>,
   dataset: string,

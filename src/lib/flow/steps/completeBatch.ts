@@ -26,8 +26,7 @@ export async function completeBatch(
   const isOld = events >= handOver.events || Date.parse(startedAt) + handOver.age < Date.now();
   const lease = await ledger.lease(dataset);
   const isHolder = lease?.fence === fence && lease.execution !== undefined;
-  const isDeployed = deps.contracts.has(dataset);
-  if (isHolder && !isOld && isDeployed && (await untilDue(deps, dataset)) === 0)
+  if (isHolder && !isOld && (await untilDue(deps, dataset)) === 0)
     return { morePending: true, fence: await ledger.nextBatch(dataset, fence) };
   // An earlier try of this call has continued with the next batch, but its answer was lost.
   const hasGoneOn = lease !== undefined && lease.execution === execution && lease.fence > fence;

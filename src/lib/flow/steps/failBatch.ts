@@ -9,9 +9,9 @@ import type { failInput } from '../batch/schemas.ts';
 import { letGo, wake } from '../wake.ts';
 
 /**
- * Takes over the lease of the failed execution, so that its late calls no longer count. Then it ends the open batch, and
- * releases the lease; in an outage of AWS the dataset rests before its next execution. It is idempotent, even while an earlier call still runs: the later call takes over. The result is the
- * error of the execution. Throws WorkLeft.
+ * Takes over the lease of the failed execution, so that its late calls no longer count. Then it ends the open batch, and releases the lease. In
+ * an outage of AWS, the dataset rests before its next execution. The call can be repeated, even while an earlier one still runs: the later one
+ * takes over. The result is the error of the execution. Throws WorkLeft.
  */
 export async function failBatch(
   deps: SettleDeps,

@@ -36,6 +36,16 @@ const refusedOf = (world: World) =>
     .map(({ line }) => line)
     .sort();
 
+/** A file that was published and corrected. */
+async function corrected(): Promise<World> {
+  const world = new World();
+  for (const line of ['a1@06', 'a2@06']) {
+    world.put('feed/a', [line]);
+    await world.settle();
+  }
+  return world;
+}
+
 /** Two batches with rows in the same partitions; returns the first one. */
 async function twoBatches(options: WorldOptions = {}): Promise<{ world: World; first: string }> {
   const world = new World(options);
@@ -281,11 +291,7 @@ test.each(Object.keys(since))(
 );
 
 test('a version whose rollback waits while its correction is published does not come back with the rollback of that', async () => {
-  const world = new World();
-  world.put('feed/a', ['a1@06']);
-  await world.settle();
-  world.put('feed/a', ['a2@06']);
-  await world.settle();
+  const world = await corrected();
   await world.operate((deps) => pause(deps, dataset, 'a test'));
   await rollBack(world, await lastBatch(world));
   world.put('feed/a', ['a3@06']);
@@ -299,11 +305,7 @@ test('a version whose rollback waits while its correction is published does not 
 });
 
 test('a rollback that fails and is retried with others restores the version before', async () => {
-  const world = new World();
-  world.put('feed/a', ['a1@06']);
-  await world.settle();
-  world.put('feed/a', ['a2@06']);
-  await world.settle();
+  const world = await corrected();
   world.aws.plan = ({ actor, operation }) =>
     actor.startsWith('publish') && operation === 'TransactWriteItems'
       ? { mode: 'fail', error: 'AccessDenied' }
